@@ -1,0 +1,240 @@
+"""Every child process starts here: own process group, scrubbed environment, bounded time and output.
+
+A step that is killed, times out or is terminated in the UI must not leave a build or an upload behind,
+and a child must not see what it does not need. No other module starts a process.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+# What a child may know of its surroundings: where programs, certificates and proxies are. Everything else,
+# every secret among it, is given by name to the one child that needs it.
+PASSED_ON = frozenset({
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+})  # fmt: skip
+
+OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes of standard output that are kept for the caller
+LINE_LIMIT = 1024 * 1024  # bytes; a longer line is cut, so that a child cannot fill our memory
+TAIL_LINES = 40
+GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+
+
+class CommandFailedError(Exception):
+    """A child ended with a status other than 0, took too long, or could not be started."""
+
+    def __init__(
+        self, program: str, reason: str, tail: Sequence[str] = (), returncode: int | None = None
+    ) -> None:
+        """`tail` is the redacted end of what the child said; `returncode` is None when it never ended by itself."""
+        self.program = program
+        self.reason = reason
+        self.tail = list(tail)
+        self.returncode = returncode
+        super().__init__("\n".join([f"{program} {reason}", *self.tail]))
+
+
+class CommandTimedOutError(CommandFailedError):
+    """A child was ended because its time was over, or because it had been silent for too long."""
+
+
+def environment(**needed: str) -> dict[str, str]:
+    """The surroundings of a child: those of `PASSED_ON` that are set here, then what it needs by name.
+
+    Our own interpreter's scripts come first on PATH, so that twine and the credential helper are found
+    even where the virtual environment was never activated.
+    """
+    passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON}
+    passed_on["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), passed_on.get("PATH", os.defpath)])
+    return passed_on | needed
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret replaced by ***, also where it was percent-encoded or base64-encoded.
+
+    Base64 of `user:secret` depends on where the secret starts, so all three alignments are looked for:
+    a server that echoes the Authorization header shows the secret that way.
+    """
+    for secret in secrets:
+        for form in _forms(secret):
+            text = text.replace(form, "***")
+    return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    if not secret:
+        return
+    raw = secret.encode()
+    yield secret
+    yield quote(secret, safe="")
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).decode()
+        # The first and last groups mix the secret with its neighbours; the rest is the same everywhere.
+        inner = encoded[4 if shift else 0 : -4]
+        if len(inner) >= 4:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    timeout: float,
+    directory: Path | None = None,
+    secrets: Iterable[str] = (),
+    on_line: Callable[[str], None] | None = None,
+    silence: float | None = None,
+) -> str:
+    """Run a child to its end and return what it wrote to standard output.
+
+    `env` is its whole environment. `timeout` and `silence` are seconds: in all, and without a line.
+    `on_line` gets every line of both streams as it comes, redacted. Nothing is read from our standard input.
+    Raises CommandFailedError; the child's whole process group is gone when this returns or raises.
+    """
+    program = Path(argv[0]).name
+    secrets = tuple(secrets)
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    output: list[bytes] = []
+    size = 0
+
+    def say(raw: bytes) -> None:
+        line = redact(raw[:LINE_LIMIT].decode(errors="replace").rstrip("\r\n"), secrets)
+        tail.append(line)
+        if on_line is not None:
+            on_line(line)
+
+    started = heard = time.monotonic()
+    with started_child(
+        argv, env=env, directory=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        for is_stdout, chunk in _chunks(child):
+            now = time.monotonic()
+            if chunk is None:
+                if now - started > timeout:
+                    raise CommandTimedOutError(
+                        program, f"was ended after {timeout:.0f} s, its time limit", tail
+                    )
+                if silence is not None and now - heard > silence:
+                    raise CommandTimedOutError(
+                        program, f"was ended after {silence:.0f} s without a word", tail
+                    )
+                continue
+            heard = now
+            if is_stdout:
+                size += len(chunk)
+                if size > OUTPUT_LIMIT:
+                    raise CommandFailedError(program, f"wrote more than {OUTPUT_LIMIT} bytes", tail)
+                output.append(chunk)
+            say(chunk)
+            if now - started > timeout:
+                raise CommandTimedOutError(program, f"was ended after {timeout:.0f} s, its time limit", tail)
+        returncode = child.wait()
+    if returncode != 0:
+        reason = (
+            f"was ended by signal {-returncode}"
+            if returncode < 0
+            else f"failed with exit status {returncode}"
+        )
+        raise CommandFailedError(program, reason, tail, returncode)
+    return b"".join(output).decode(errors="replace")
+
+
+def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None]]:
+    """Lines as (from standard output?, bytes), and (False, None) about twice a second while it is silent.
+
+    Ends when both streams do, or half a second after the child: a grandchild that still holds a pipe
+    must not keep us.
+    """
+    assert child.stdout is not None  # noqa: S101  (both are pipes: see run)
+    assert child.stderr is not None  # noqa: S101
+    rest = {child.stdout: b"", child.stderr: b""}
+    with selectors.DefaultSelector() as selector:
+        for stream in rest:
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(timeout=0.5)
+            if not ready:
+                if child.poll() is not None:
+                    break
+                yield False, None
+            for key, _ in ready:
+                stream = child.stdout if key.fileobj is child.stdout else child.stderr
+                chunk = os.read(stream.fileno(), 65536)
+                if not chunk:
+                    selector.unregister(stream)
+                    continue
+                *lines, last = (rest[stream] + chunk).split(b"\n")
+                if len(last) > LINE_LIMIT:
+                    lines, last = [*lines, last], b""
+                rest[stream] = last
+                for line in lines:
+                    yield stream is child.stdout, line + b"\n"
+    for stream, last in rest.items():
+        if last:
+            yield stream is child.stdout, last
+
+
+@contextlib.contextmanager
+def started_child(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    directory: Path | None = None,
+    stdout: int,
+    stderr: int,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that runs inside the block, and whose whole process group is gone after it.
+
+    `stdout` and `stderr` are as for Popen: a file descriptor or subprocess.PIPE.
+    Raises CommandFailedError when the program cannot be started.
+    """
+    program = Path(argv[0]).name
+    try:
+        child = subprocess.Popen(
+            [os.fspath(part) for part in argv],
+            env=dict(env),
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise CommandFailedError(program, f"was not found: {error.filename} does not exist") from error
+    except OSError as error:
+        raise CommandFailedError(program, f"could not be started: {error}") from error
+    try:
+        yield child
+    finally:
+        end_group(child)
+        for stream in (child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End a child and everything it started: SIGTERM, then SIGKILL after `GRACE_SECONDS`."""
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_SECONDS)
+    # Also when the child itself has ended: what it left behind in its group is no use to anybody.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
