@@ -23,7 +23,8 @@ from urllib.parse import quote
 # every secret among it, is given by name to the one child that needs it.
 PASSED_ON = frozenset({
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
 
@@ -39,7 +40,7 @@ class CommandFailedError(Exception):
     def __init__(
         self, program: str, reason: str, tail: Sequence[str] = (), returncode: int | None = None
     ) -> None:
-        """`tail` is the redacted end of what the child said; `returncode` is None when it never ended by itself."""
+        """`tail` is the redacted end of its output; `returncode` is None when it never ended by itself."""
         self.program = program
         self.reason = reason
         self.tail = list(tail)

@@ -1,0 +1,38 @@
+"""What can go wrong, told apart by what helps: doing it again, or a person."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class ReleaseError(Exception):
+    """A release cannot go on. Says what, where, why, and what to do next, in words for a maintainer."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        """`problem` names the thing, the place and the values; `remedy` is what to do next."""
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem}\n{remedy}")
+
+
+class PermanentError(ReleaseError):
+    """The same attempt would fail the same way: a wrong credential, a refused file, a mismatch."""
+
+
+class ConflictError(PermanentError):
+    """The destination holds something else under our name; never overwritten, both sides are named."""
+
+
+class TransientError(ReleaseError):
+    """The destination is unwell or out of reach; observing again and acting on the difference may succeed."""
+
+
+def error_for_status(status: int, problem: str, remedy: str) -> ReleaseError:
+    """The error for an HTTP status of 400 and more.
+
+    Transient are the answers of a server that is unwell (5xx), busy (429) or was too slow (408, 425);
+    anything else would be answered the same way again.
+    """
+    busy = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+    kind = TransientError if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in busy else PermanentError
+    return kind(problem, remedy)
