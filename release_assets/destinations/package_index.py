@@ -1,0 +1,531 @@
+"""The package index: what its simple page holds, uploading to it, and waiting until pip would find our files.
+
+The simple page is the truth here, since it is what pip reads; an upload's own answer proves nothing. Every
+exchange with a server is bounded in bytes and in seconds, and nothing but twine ever sees the token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import queue
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
+from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
+from requests.structures import CaseInsensitiveDict
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential_jitter
+
+from release_assets import process
+from release_assets.errors import (
+    ConflictError,
+    PermanentError,
+    ReleaseError,
+    TransientError,
+    error_for_status,
+)
+
+MEBIBYTE = 1024 * 1024
+PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
+FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0  # between two pieces of an answer
+PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
+REDIRECTS = 5
+# Seconds for a whole file, up or down: what a slow line needs (100 kB/s), and no more.
+FILE_SECONDS, SECONDS_PER_MEBIBYTE = 60.0, 10.0
+
+T = TypeVar("T")
+
+AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """One file of a project, as its simple page shows it. `sha256` is lower-case hex, None if not served."""
+
+    filename: str
+    sha256: str | None
+    url: str
+    yanked: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer, read to its end. `body` is decompressed, and empty if it went into a file."""
+
+    url: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]  # looked up without regard to case
+    body: bytes
+
+
+# What is there
+
+
+def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> dict[str, IndexFile]:
+    """The files that the index serves for `project`, by file name; {} where it does not know the project.
+
+    Asks as pip does (PEP 691 JSON or PEP 503 HTML), past the caches that obey. `seconds` bounds all of it.
+    Raises TransientError where the answer is missing or makes no sense, PermanentError on other 4xx.
+    """
+    url = f"{simple_url.rstrip('/')}/{canonicalize_name(project)}/"
+    headers = {"Accept": ACCEPT_JSON_PREFERRED, "Cache-Control": "no-cache"}
+    answer = _get(url, headers=headers, seconds=seconds, limit=PAGE_LIMIT)
+    if answer.status == 404:
+        return {}
+    _raise_for_status(answer, "Check the index's simple_url in the project's YAML.")
+    try:
+        page = _parsed(answer, project)
+    # The parsers fail on garbage in many ways (ValueError, RecursionError, their own), none of them ours.
+    except Exception as error:
+        raise TransientError(
+            f"{url} answered {answer.status} with something that is no simple page: {one_line(str(error))}",
+            f"{AGAIN} If it lasts, check the index's simple_url in the project's YAML.",
+        ) from error
+    return {
+        package.filename: IndexFile(
+            filename=package.filename,
+            sha256=_sha256(package.digests.get("sha256")),
+            url=package.url,
+            yanked=package.is_yanked,
+        )
+        for package in page.packages
+    }
+
+
+def files_of(version: Version, observed: Mapping[str, IndexFile]) -> dict[str, IndexFile]:
+    """Those of the observed files that are an sdist or a wheel of `version`; other names are passed over."""
+    return {name: file for name, file in observed.items() if _version_of(name) == version}
+
+
+def missing_files(wanted: Mapping[str, str], observed: Mapping[str, IndexFile]) -> list[str]:
+    """The names of `wanted` (name: sha256) that are still to be uploaded, wheels first, as twine does.
+
+    Files that we did not build are nobody's conflict; a yanked file of ours is there all the same.
+    Raises ConflictError for other bytes under our name, PermanentError where the index shows no sha256.
+    """
+    for name, sha256 in wanted.items():
+        file = observed.get(name)
+        if file is None:
+            continue
+        if file.sha256 is None:
+            raise PermanentError(
+                f"The index serves {name} without a sha256 ({file.url}), so it cannot be compared with ours.",
+                "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
+            )
+        if file.sha256 != sha256:
+            raise ConflictError(
+                f"The index serves {name} with other bytes: sha256 {file.sha256}, ours is {sha256}.",
+                "A file name can never be used for other bytes: find out who uploaded it "
+                f"({file.url}), then release a new version.",
+            )
+    absent = [name for name in wanted if name not in observed]
+    return sorted(absent, key=lambda name: (not name.endswith(".whl"), name))
+
+
+# Sending
+
+
+def upload(
+    upload_url: str,
+    token: str,
+    path: Path,
+    *,
+    token_env: str,
+    log: Callable[[str], None],
+    timeout: float | None = None,
+) -> None:
+    """Upload one file with `twine upload`, and give its failure a name.
+
+    `token_env` is the variable that the token came from, for the words of an error. `timeout` is seconds
+    for all of it; None allows for a slow line. Returns when twine says done: only observing proves it.
+    Raises ConflictError, TransientError (observe, then try again) or PermanentError.
+    """
+    if timeout is None:
+        timeout = seconds_for(path.stat().st_size)
+    with tempfile.TemporaryDirectory(prefix="release-assets-twine-") as home:
+        env = process.environment(
+            HOME=home,  # no ~/.pypirc, no ~/.netrc
+            PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
+            COLUMNS="1000",  # twine's lines are else broken at 80 characters, in the middle of a reason
+            TWINE_USERNAME="__token__",
+            TWINE_PASSWORD=token,
+            TWINE_REPOSITORY_URL=upload_url,
+        )
+        argv = [
+            "twine",
+            "--no-color",
+            "upload",
+            "--non-interactive",
+            "--disable-progress-bar",
+            "--",
+            str(path),
+        ]
+        log(f"uploading {path.name} to {upload_url}")
+        try:
+            process.run(argv, env=env, timeout=timeout, secrets=[token], on_line=lambda line: _say(log, line))
+        except process.CommandFailedError as error:
+            if isinstance(error, process.CommandTimedOutError):
+                failure: ReleaseError = TransientError(
+                    f"Uploading {path.name} to {upload_url}: {error.program} {error.reason}.", AGAIN
+                )
+            else:
+                said = "\n".join(error.tail) or f"{error.program} {error.reason}"
+                failure = upload_failure(said, path.name, upload_url, token_env)
+            raise failure from error
+
+
+def upload_failure(said: str, filename: str, upload_url: str, token_env: str) -> ReleaseError:
+    """What the end of twine's output means, as the error to raise.
+
+    twine 7 prints `HTTPError: 400 Bad Request from URL` and, below it, the reason phrase, where PyPI puts
+    the reason in words; a connection that broke shows as a traceback of requests.
+    """
+    what = f"Uploading {filename} to {upload_url}"
+    text = " ".join(_plain(said).split())
+    http = re.search(r"HTTPError: (?P<status>\d{3}) (?P<words>.*)", text)
+    if http is None:
+        if _CERTIFICATE.search(text):
+            return PermanentError(f"{what}: the certificate cannot be verified.", _CERTIFICATE_REMEDY)
+        if broken := _BROKEN.search(text):
+            return TransientError(f"{what}: the connection failed: {one_line(broken[0])}", AGAIN)
+        # A traceback says it in its last line.
+        lines = _plain(said).strip().splitlines()
+        words = lines[-1] if "Traceback (most recent call last):" in lines else "\n".join(lines)
+        return PermanentError(f"{what}: twine failed: {words}", "Check the file with `twine check --strict`.")
+    status, problem = int(http["status"]), f"{what}: {one_line(http['status'] + ' ' + http['words'])}"
+    if status == 409 or (status == 400 and _TAKEN.search(text)):
+        return ConflictError(
+            problem,
+            "The index will never take these bytes under this name. Compare what it serves with the stored "
+            "file; if it is not ours, release a new version.",
+        )
+    if status == 403 and _CLOSED.search(text):
+        return TransientError(
+            problem,
+            "Its operators have closed uploads for now: watch its status page, then materialize again.",
+        )
+    if status in (401, 403):
+        return PermanentError(
+            problem,
+            f"Check the token in {token_env}: is it set for this index, not expired, and allowed to upload "
+            "this project?",
+        )
+    return _for_status(status, problem, "See the index's words above.")
+
+
+def wait_until_served(
+    simple_url: str,
+    project: str,
+    wanted: Mapping[str, str],
+    *,
+    timeout: float,
+    log: Callable[[str], None],
+) -> dict[str, IndexFile]:
+    """Wait until the simple page serves every file of `wanted` (name: sha256); return those files.
+
+    `timeout` is seconds; at least one look is taken. PyPI's page is cached and may be stale for minutes, so
+    looks are 1 to 15 s apart, and one that fails does not end the wait.
+    Raises ConflictError on other bytes at once, TransientError when time is over, with what was seen last.
+    """
+    deadline = time.monotonic() + timeout
+    seen = ""
+
+    def look() -> dict[str, IndexFile] | None:
+        nonlocal seen
+        try:
+            left = max(1.0, deadline - time.monotonic())
+            observed = observe(simple_url, project, seconds=min(PAGE_SECONDS, left))
+            missing = missing_files(wanted, observed)
+            now = f"not served yet: {', '.join(missing)}" if missing else ""
+        except TransientError as error:
+            observed, missing, now = {}, list(wanted), error.problem
+        if now and now != seen:
+            log(f"waiting for {simple_url}: {now}")
+        seen = now
+        return None if missing else {name: observed[name] for name in wanted}
+
+    pause = wait_exponential_jitter(initial=1, max=15, jitter=1)
+    try:
+        served = Retrying(
+            stop=stop_after_delay(timeout),
+            # Never past the deadline, so that the last look is the one at its end.
+            wait=lambda state: min(pause(state), max(0.0, deadline - time.monotonic())),
+            retry=retry_if_result(lambda served: served is None),
+        )(look)
+    except RetryError:
+        raise TransientError(
+            f"{simple_url} does not serve {project} completely after {timeout:.0f} s: {seen}",
+            "The upload was accepted; its page may be stale. Materialize again: nothing is uploaded twice.",
+        ) from None
+    assert served is not None  # noqa: S101  (else it would have been tried again)
+    for name, file in served.items():
+        log(f"{simple_url} serves {name}, sha256 {file.sha256}{', but it is yanked' if file.yanked else ''}")
+    return served
+
+
+def download(file: IndexFile, to: Path, *, seconds: float | None = None) -> Path:
+    """Download a file into the folder `to`, under its own name; return its path.
+
+    It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it.
+    Raises PermanentError for a name that is no sdist's or wheel's, or other bytes; else as observe does.
+    """
+    # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
+    if _version_of(file.filename) is None or not re.fullmatch(r"[\w.+!-]+", file.filename):
+        raise PermanentError(
+            f"{one_line(file.filename)!r} is no name of an sdist or a wheel.",
+            "The index's page is damaged or hostile: do not release from it before that is understood.",
+        )
+    if file.sha256 is None:
+        raise PermanentError(
+            f"The index serves {file.filename} without a sha256, so its bytes cannot be verified.",
+            "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
+        )
+    if seconds is None:
+        seconds = seconds_for(FILE_LIMIT)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as folder:
+        part = Path(folder) / "part"
+        with part.open("wb") as sink:
+            answer = _get(file.url, headers={}, seconds=seconds, limit=FILE_LIMIT, sink=sink)
+        _raise_for_status(answer, "Check that the index still serves this file.")
+        with part.open("rb") as written:
+            sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        if sha256 != file.sha256:
+            raise PermanentError(
+                f"{file.url} has sha256 {sha256}, but the index's page promises {file.sha256}.",
+                "Do not use this file: compare it with the stored one, and tell the index's operators.",
+            )
+        return part.replace(to / file.filename)
+
+
+# One exchange with a server
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    limit: int,
+    headers: Mapping[str, str],
+    data: str | bytes | BinaryIO | None = None,
+    sink: BinaryIO | None = None,
+) -> Answer:
+    """Send one request, and read its answer to the end: no retry, no redirect, no credentials of our own.
+
+    `seconds` bounds all of it, `limit` the bytes of the decompressed body, which goes into `sink` if given
+    (only that of a 200). Raises TransientError where no whole answer came, PermanentError where none can.
+    """
+    where = f"{method} {url}"
+    deadline = time.monotonic() + seconds
+    late = TransientError(f"{where} took longer than {seconds:.0f} s.", AGAIN)
+
+    def talk() -> Answer:
+        with requests.Session() as session:
+            # Without an auth of its own, requests would look up ~/.netrc.
+            session.auth = lambda request: request
+            with session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=data,
+                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body: BinaryIO = sink if sink is not None and response.status_code == 200 else io.BytesIO()
+                size = 0
+                # read1 returns with what has come: read would wait for a full piece of a trickle.
+                while piece := response.raw.read1(65536, decode_content=True):
+                    size += len(piece)
+                    if size > limit:
+                        raise TransientError(f"{where} answered with more than {limit} bytes.", AGAIN)
+                    if time.monotonic() > deadline:
+                        raise late
+                    body.write(piece)
+                return Answer(
+                    url=url,
+                    status=response.status_code,
+                    reason=response.reason or "",
+                    headers=CaseInsensitiveDict(response.headers),
+                    body=body.getvalue() if isinstance(body, io.BytesIO) else b"",
+                )
+
+    try:
+        return _within(seconds, talk)
+    except (ReleaseError, TimeoutError) as error:
+        raise (error if isinstance(error, ReleaseError) else late) from None
+    # Before the next one, whose kin they are. Their words would show the value, and that may be a token.
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        raise PermanentError(
+            f"{where}: a header holds characters that HTTP does not allow.",
+            "A token with a line break or a quotation mark in it does that: set its variable again.",
+        ) from None
+    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+        raise PermanentError(f"{where}: {one_line(str(error))}", "Check the URLs in the YAML.") from None
+    # urllib3's own errors come from reading the body ourselves.
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        if _CERTIFICATE.search(str(error)):
+            raise PermanentError(
+                f"{where}: the certificate cannot be verified.", _CERTIFICATE_REMEDY
+            ) from error
+        raise TransientError(f"{where} failed: {one_line(_cause(error))}", AGAIN) from error
+
+
+def _get(
+    url: str, *, headers: Mapping[str, str], seconds: float, limit: int, sink: BinaryIO | None = None
+) -> Answer:
+    """GET that follows redirects, to http and https only, and never from https back to http."""
+    deadline = time.monotonic() + seconds
+    here = url
+    for _ in range(REDIRECTS + 1):
+        left = max(0.1, deadline - time.monotonic())
+        answer = exchange("GET", here, seconds=left, limit=limit, headers=headers, sink=sink)
+        target = answer.headers.get("location")
+        if answer.status not in (301, 302, 303, 307, 308) or target is None:
+            return answer
+        there = urljoin(here, target)
+        allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
+        if urlsplit(there).scheme not in allowed:
+            raise PermanentError(
+                f"{url} redirects to {one_line(there)}, which is not followed.",
+                "Put the address that serves files over https into the YAML.",
+            )
+        here = there
+    raise PermanentError(
+        f"{url} redirects more than {REDIRECTS} times.", "Check the index's simple_url in the project's YAML."
+    )
+
+
+def _within(seconds: float, action: Callable[[], T]) -> T:
+    """What `action` returns or raises; TimeoutError when it has not ended after `seconds`.
+
+    No timeout of requests bounds a header that comes byte by byte, so the exchange runs in a thread of its
+    own. One that is given up ends by itself when the server falls silent, and keeps no process alive.
+    """
+    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((action(), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=run, name="exchange", daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # T itself may be None
+
+
+# Words
+
+
+def seconds_for(size: int) -> float:
+    """How long a file of `size` bytes may take in all: what a slow line needs, but never for ever."""
+    return FILE_SECONDS + SECONDS_PER_MEBIBYTE * size / MEBIBYTE
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """A server's words as one printable line of at most `limit` characters: they are data, not ours."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+# Warehouse's and others' ways to say that a name or its bytes are taken.
+_TAKEN = re.compile(r"already exists?|already been used|previously used", re.IGNORECASE)
+_CLOSED = re.compile(r"read.?only|temporarily disabled", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"requests\.exceptions\.(ConnectionError|ProxyError|SSLError|ChunkedEncodingError|\w*Timeout)\b.*"
+)
+_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
+_CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
+
+
+def _raise_for_status(answer: Answer, remedy: str) -> None:
+    """Raise unless the answer is a 200."""
+    if answer.status == 200:
+        return
+    problem = f"{answer.url} answered {answer.status} {one_line(answer.reason)}".rstrip() + "."
+    if answer.status < 400:
+        raise TransientError(problem, AGAIN)
+    raise _for_status(answer.status, problem, remedy)
+
+
+def _for_status(status: int, problem: str, remedy: str) -> ReleaseError:
+    """The error for a status of 400 and more; `remedy` is for those that stay as they are."""
+    error = error_for_status(status, problem, remedy)
+    return TransientError(problem, AGAIN) if isinstance(error, TransientError) else error
+
+
+def _parsed(answer: Answer, project: str) -> ProjectPage:
+    """The simple page in the answer. Raises whatever its parsers do."""
+    content_type, _, _ = answer.headers.get("content-type", "text/html").partition(";")
+    match content_type.strip().lower():
+        case "application/vnd.pypi.simple.v1+json":
+            return ProjectPage.from_json_data(json.loads(answer.body), answer.url)
+        case "application/vnd.pypi.simple.v1+html" | "text/html":
+            return ProjectPage.from_html(project, answer.body, answer.url)
+    raise ValueError(f"its content type is {content_type}")
+
+
+def _version_of(filename: str) -> Version | None:
+    """The version in the name of a wheel or an sdist; None where it is neither."""
+    try:
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[1]
+        return parse_sdist_filename(filename)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+
+
+def _sha256(served: str | None) -> str | None:
+    """A hash in the page as lower-case hex; None where it is none."""
+    return served.lower() if served is not None and re.fullmatch(r"[0-9a-fA-F]{64}", served) else None
+
+
+def _plain(text: str) -> str:
+    """`text` without the terminal's colours and without the blanks that rich fills its lines with."""
+    return "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines())
+
+
+def _say(log: Callable[[str], None], line: str) -> None:
+    """Pass on a line of twine's, unless it is blank."""
+    if plain := _plain(line).strip():
+        log(f"twine: {one_line(plain)}")
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost words of an error of requests, which wraps urllib3's, which wraps the socket's."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        wrapped = getattr(inner, "reason", None) or next(
+            (part for part in inner.args if isinstance(part, BaseException)), None
+        )
+        if not isinstance(wrapped, BaseException):
+            break
+        inner = wrapped
+    return str(inner) or type(inner).__name__

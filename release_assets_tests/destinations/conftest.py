@@ -1,0 +1,99 @@
+"""A small real HTTP server on loopback that answers what it is told, for what no stand-in can do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that came; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer. `reason` None is the standard phrase; `length` is what it says its length is."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    length: int | None = None
+
+
+Script = Told | Callable[[BaseHTTPRequestHandler], None]
+
+
+class ScriptedServer:
+    """Gives the answers it was told, in order; the last one again and again."""
+
+    def __init__(self, address: tuple[str, int], stop: threading.Event) -> None:
+        self.url = f"http://{address[0]}:{address[1]}"
+        self.seen: list[Seen] = []
+        self.stop = stop  # set when the test is over: an answer that waits ends with it
+        self._script: list[Script] = [Told(500)]
+
+    def answers(self, *script: Script) -> None:
+        """Each is an answer, or a function that writes one with the request's handler."""
+        self._script = list(script)
+
+    def next(self) -> Script:
+        return self._script.pop(0) if len(self._script) > 1 else self._script[0]
+
+    def drip(self, handler: BaseHTTPRequestHandler, head: bytes, drop: bytes) -> None:
+        """Write `head`, then `drop` ten times a second until the test is over or the client is gone."""
+        try:
+            handler.wfile.write(head)
+            while not self.stop.wait(0.1):
+                handler.wfile.write(drop)
+        except OSError:
+            pass
+        handler.close_connection = True
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server of this test's own."""
+    stop = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            scripted.seen.append(Seen(self.command, self.path, headers, body))
+            told = scripted.next()
+            if not isinstance(told, Told):
+                told(self)
+                return
+            self.send_response(told.status, told.reason)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told.body) if told.length is None else told.length))
+            self.end_headers()
+            self.wfile.write(told.body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Nothing: the tests look at what was seen."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        scripted = ScriptedServer(("127.0.0.1", http.server_port), stop)
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield scripted
+        finally:
+            stop.set()
+            http.shutdown()
+            thread.join()
