@@ -289,7 +289,7 @@ def test_a_file_that_twine_refuses_is_permanent_with_its_words(
 ) -> None:
     path = tmp_path / WHEEL
     path.write_bytes(b"no wheel")
-    with pytest.raises(PermanentError, match="twine failed: zipfile.BadZipFile: File is not a zip file"):
+    with pytest.raises(PermanentError, match=r"twine failed: zipfile.BadZipFile: File is not a zip file"):
         upload(server.url, TOKEN, path, token_env="PYPI_TOKEN", log=lambda _: None)
     assert server.seen == []
 
