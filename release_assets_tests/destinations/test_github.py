@@ -31,6 +31,7 @@ from release_assets.destinations.github import (
     same_name,
 )
 from release_assets.errors import ConflictError, PermanentError, TransientError
+from release_assets.sandbox.github import GitHubServer
 from release_assets_tests.destinations.conftest import ScriptedServer, Seen, Told
 
 REPOSITORY = "maintainer/sampleproject"
@@ -293,6 +294,12 @@ def test_a_draft_that_was_made_although_the_answer_was_lost_is_found_and_not_mad
     assert hub.count("POST", "/releases") == 1
 
 
+def test_a_publication_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub) -> None:
+    hub.after["PATCH"] = [Told(502)]
+    assert not hub.publish(wanted()).draft
+    assert hub.count("PATCH", "/1") == 1
+
+
 def test_an_asset_that_arrived_half_is_deleted_and_sent_again(hub: Hub, tmp_path: Path) -> None:
     release = hub.made()
     hub.asset(release, WHEEL, b"", state="starter", digest=None)
@@ -469,3 +476,41 @@ def test_a_repository_that_cannot_be_seen_is_permanent(server: ScriptedServer) -
     with pytest.raises(PermanentError, match="reading the releases of maintainer/sampleproject") as caught:
         published_releases(server.url, REPOSITORY, None, [], token_env="GITHUB_TOKEN")
     assert "GITHUB_TOKEN can see it" in caught.value.remedy
+
+
+# A real API
+
+
+def test_a_real_api_gets_one_release_and_shows_it_to_the_sensor(github: GitHubServer, tmp_path: Path) -> None:
+    release = replace(wanted(file(tmp_path), file(tmp_path, "SHA256SUMS", b"sums")), tag="v4.0.1")
+    api = connect(github.api_url, github.token)
+    lines: list[str] = []
+    published, _ = publish_release(
+        api, github.repository, release, token_env="GITHUB_TOKEN", log=lines.append
+    )
+    assert (published.tag, published.draft, published.body) == ("v4.0.1", False, "our text")
+    assert {(asset.name, asset.size) for asset in published.assets} == {(WHEEL, 5), ("SHA256SUMS", 4)}
+    assert lines == [
+        f"drafting the release v4.0.1 in {github.repository}",
+        f"attaching {WHEEL}, 5 bytes",
+        "attaching SHA256SUMS, 4 bytes",
+        "publishing the release v4.0.1",
+    ]
+
+    lines.clear()
+    again, _ = publish_release(api, github.repository, release, token_env="GITHUB_TOKEN", log=lines.append)
+    assert (again, lines) == (published, [])
+    seen = published_releases(github.api_url, github.repository, github.token, [], token_env="GITHUB_TOKEN")
+    assert [shown.id for shown in seen.releases if shown.tag == "v4.0.1"] == [published.id]
+
+
+def test_a_real_api_shows_a_draft_to_its_owner_and_nothing_to_a_wrong_token(github: GitHubServer) -> None:
+    api = connect(github.api_url, github.token)
+    draft = {"tag_name": "v4.0.2", "draft": True}
+    api.requestJsonAndCheck("POST", f"/repos/{github.repository}/releases", input=draft)
+    found, others = find_release(api, github.repository, "v4.0.2", token_env="GITHUB_TOKEN")
+    assert found is not None
+    assert (found.draft, others) == (True, ())
+    wrong = connect(github.api_url, "wrong")
+    with pytest.raises(PermanentError, match="GITHUB_TOKEN"):
+        find_release(wrong, github.repository, "v4.0.2", token_env="GITHUB_TOKEN")
