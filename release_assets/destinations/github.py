@@ -188,7 +188,7 @@ def release_plan(observed: PublishedRelease | None, wanted: WantedRelease) -> Re
         for found in wrong:
             if not observed.draft and found.state == "uploaded":
                 raise ConflictError(
-                    f"The release {observed.url} has {found.name} with other bytes: "
+                    f"The release {observed.url} has {one_line(found.name)} with other bytes: "
                     f"{_difference(asset, found)}.",
                     "It may have been downloaded, so it is not replaced. If it is wrong, delete it on "
                     "GitHub and materialize again; else release a new version.",
@@ -310,12 +310,14 @@ def publish_release(
                     log(f"{wanted.tag} has another release, which is left alone: {_named(other)}")
             else:
                 observed = _by_id(github, repository, known, token_env)
+            if release_plan(observed, wanted).create:
+                observed = _draft(github, repository, wanted, token_env, seconds, log)
+            assert observed is not None  # noqa: S101  (else the plan was to create it)
+            known = observed.id
             plan = release_plan(observed, wanted)
-            if observed is not None:
-                known = observed.id
-                if plan.is_done:
-                    return observed, seconds
-            known = _carry_out(github, repository, observed, wanted, plan, token_env, seconds, log)
+            if plan.is_done:
+                return observed, seconds
+            _complete(github, repository, observed, wanted, plan, token_env, seconds, log)
             observed = _by_id(github, repository, known, token_env)
             if release_plan(observed, wanted).is_done:
                 return observed, seconds
@@ -330,34 +332,38 @@ def publish_release(
     raise problem
 
 
-def _carry_out(
+def _draft(
     github: Requester,
     repository: str,
-    observed: PublishedRelease | None,
+    wanted: WantedRelease,
+    token_env: str,
+    seconds: dict[str, float],
+    log: Callable[[str], None],
+) -> PublishedRelease:
+    """A new draft of the release, adding to `seconds`."""
+    with _timed(seconds, "draft"), _in_our_words(github, f"drafting {wanted.tag}", token_env):
+        log(f"drafting the release {wanted.tag} in {repository}")
+        text = _text(None, wanted) | {"draft": True}
+        _, answer = github.requestJsonAndCheck("POST", f"{_path(repository)}/releases", input=text)
+        return _release(answer)
+
+
+def _complete(
+    github: Requester,
+    repository: str,
+    observed: PublishedRelease,
     wanted: WantedRelease,
     plan: ReleasePlan,
     token_env: str,
     seconds: dict[str, float],
     log: Callable[[str], None],
-) -> int:
-    """Do what the plan says, adding to `seconds`; the release's id."""
-    text: dict[str, Any] = {
-        "tag_name": wanted.tag,
-        "target_commitish": wanted.commit,
-        "name": (observed.name if observed else "") or wanted.name,
-        "body": (observed.body if observed else "") or fitting_body(wanted.body),
-        "prerelease": wanted.prerelease,
-    }
+) -> None:
+    """Do what the plan says with a release that is there, adding to `seconds`."""
     releases = f"{_path(repository)}/releases"
-    if observed is None:
-        with _timed(seconds, "draft"), _in_our_words(github, f"drafting {wanted.tag}", token_env):
-            log(f"drafting the release {wanted.tag} in {repository}")
-            _, answer = github.requestJsonAndCheck("POST", releases, input=text | {"draft": True})
-            observed = _release(answer)
     with _timed(seconds, "assets"):
         for old in plan.delete:
             with _in_our_words(github, f"deleting the asset {old.name} of {wanted.tag}", token_env):
-                log(f"deleting {old.name}, asset {old.id}, {old.size} bytes in state {old.state}")
+                log(f"deleting {one_line(old.name)}, asset {old.id}, {old.size} bytes in state {old.state}")
                 with contextlib.suppress(UnknownObjectException):  # gone already
                     github.requestJsonAndCheck("DELETE", f"{releases}/assets/{old.id}")
         for asset in plan.upload:
@@ -368,10 +374,19 @@ def _carry_out(
         with _timed(seconds, "publish"), _in_our_words(github, f"publishing {wanted.tag}", token_env):
             log(f"publishing the release {wanted.tag}")
             latest = "true" if wanted.latest and not wanted.prerelease else "false"
-            github.requestJsonAndCheck(
-                "PATCH", f"{releases}/{observed.id}", input=text | {"draft": False, "make_latest": latest}
-            )
-    return observed.id
+            text = _text(observed, wanted) | {"draft": False, "make_latest": latest}
+            github.requestJsonAndCheck("PATCH", f"{releases}/{observed.id}", input=text)
+
+
+def _text(observed: PublishedRelease | None, wanted: WantedRelease) -> dict[str, Any]:
+    """What GitHub is told about the release; a title and a text that are there already are kept."""
+    return {
+        "tag_name": wanted.tag,
+        "target_commitish": wanted.commit,
+        "name": (observed.name if observed else "") or wanted.name,
+        "body": (observed.body if observed else "") or fitting_body(wanted.body),
+        "prerelease": wanted.prerelease,
+    }
 
 
 def _upload(github: Requester, upload_url: str, asset: WantedAsset) -> None:

@@ -65,6 +65,7 @@ class Hub:
         self.seen = server.seen
         self.pauses: list[float] = []  # those between attempts are noted, not waited for
         self.releases: list[dict[str, Any]] = []
+        self.list_is_stale = False
         self.faults: dict[str, list[Told | None]] = {}  # by method: the next answers, None for the right one
         self.after: dict[str, list[Told | None]] = {}  # the same, but the request has been carried out
         server.answers(self.answer)
@@ -109,7 +110,7 @@ class Hub:
         parts = path.removeprefix(f"/repos/{REPOSITORY}/releases").strip("/").split("/")
         match request.method, parts:
             case "GET", [""]:
-                return self._json(self.releases)
+                return self._json([] if self.list_is_stale else self.releases)
             case "POST", [""]:
                 body = json.loads(request.body)
                 return self._json(self.made(**{"tag": body.pop("tag_name"), **body}))
@@ -298,6 +299,13 @@ def test_a_publication_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub)
     hub.after["PATCH"] = [Told(502)]
     assert not hub.publish(wanted()).draft
     assert hub.count("PATCH", "/1") == 1
+
+
+def test_a_draft_that_the_list_does_not_show_yet_is_not_made_twice(hub: Hub, tmp_path: Path) -> None:
+    hub.list_is_stale = True
+    hub.faults["POST"] = [None, Told(502)]  # the draft is made, its first asset fails
+    assert len(hub.publish(wanted(file(tmp_path))).assets) == 1
+    assert len(hub.releases) == 1
 
 
 def test_an_asset_that_arrived_half_is_deleted_and_sent_again(hub: Hub, tmp_path: Path) -> None:
