@@ -230,6 +230,11 @@ class Project(Declared):
             raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         return remote
 
+    @property
+    def pool(self) -> str:
+        """Dagster's pool of everything that publishes this project: one run at a time."""
+        return f"{self.project}_publishing"
+
     def index_for(self, channel: Channel) -> PackageIndex:
         """Where a channel's distributions go: the test index for test releases."""
         return self.test_index if channel is Channel.TEST else self.index

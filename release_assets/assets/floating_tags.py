@@ -1,0 +1,77 @@
+"""floating_tags: 1.2, 1 and latest point to this release, where no newer one holds them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import dagster as dg
+
+from release_assets.assets.image_step import image_registry, published_images
+from release_assets.assets.step import Recorded, Step, release_node, table
+from release_assets.errors import PermanentError, TransientError
+from release_assets.image_tags import holders, image_tag
+from release_assets.project import Image, Project
+
+
+def floating_tags(
+    project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """The asset `<project>/floating_tags`."""
+
+    @release_node(
+        project,
+        partitions,
+        name="floating_tags",
+        deps=["manifest_list"],
+        kinds={"docker"},
+        description="The tags that move to newer releases, never backwards: 1.2, 1 and latest.",
+        pool=project.pool,
+    )
+    def work(step: Step) -> Recorded:
+        release = step.release
+        registry = image_registry(step, image)
+        own_tag = image_tag(release.version, release.channel)
+        with step.stage("observe"):
+            own = registry.manifest(own_tag)
+            published = published_images(step, registry.tags())
+        if own is None:
+            raise PermanentError(
+                f"{registry.repository.reference(own_tag)} is not in the registry",
+                f"Materialize {project.project}/manifest_list for this partition first.",
+            )
+        rows: list[dict[str, str]] = []
+        for tag, holder in holders(release, published).items():
+            with step.stage("observe"):
+                before = registry.manifest(tag)
+            found = before.digest if before else "none"
+            if holder != release.version:
+                step.say(f"{tag} stays with {holder}, which is newer")
+                rows.append({"tag": tag, "from": found, "to": found, "why": f"held by {holder}"})
+                continue
+            if found == own.digest:
+                rows.append({"tag": tag, "from": found, "to": own.digest, "why": "was there"})
+                continue
+            with step.stage("push"):
+                registry.put_manifest(tag, own.body, own.media_type)
+            with step.stage("verify"):
+                after = registry.manifest(tag)
+            if after is None or after.digest != own.digest:
+                raise TransientError(
+                    f"{registry.repository.reference(tag)} was moved to {own.digest}, but the registry "
+                    f"answers {after.digest if after else 'not found'}",
+                    "Somebody else may move the same tag; find out who, then materialize again.",
+                )
+            step.say(f"{tag} moved from {found} to {own.digest}")
+            rows.append({"tag": tag, "from": found, "to": own.digest, "why": f"highest is {holder}"})
+        state = "\n".join(f"{row['tag']} {row['to']}" for row in rows)
+        return Recorded(
+            data_version=hashlib.sha256(state.encode()).hexdigest(),
+            metadata={
+                "image": registry.repository.reference(own_tag),
+                "digest": own.digest,
+                "moved": ", ".join(row["tag"] for row in rows if row["from"] != row["to"]) or "none",
+                **({"tags": table(rows)} if rows else {"tags": "none: a prerelease moves no tag"}),
+            },
+        )
+
+    return work

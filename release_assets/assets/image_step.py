@@ -1,0 +1,112 @@
+"""What the image nodes share: where an image comes from, where it goes, and which files are published."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from release_assets.assets.step import Step
+from release_assets.destinations import buildx, package_index
+from release_assets.destinations.git import Commit
+from release_assets.destinations.registry import Registry, parse_repository
+from release_assets.image_tags import image_tag
+from release_assets.project import Image, is_loopback
+from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
+from release_assets.store import sha256_of
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The commit that an image is built from, and why that one."""
+
+    commit: Commit
+    description: str
+
+
+def image_source(step: Step) -> ImageSource:
+    """The newest rebuild tag's commit where the release has one, else the release's own."""
+    rebuilds = [
+        (step.mirror.fetch(step.remote_tags[name]), name)
+        for name in rebuild_tags(step.tag, step.remote_tags, step.project.tags.patterns)
+    ]
+    if not rebuilds:
+        return ImageSource(step.mirror.fetch(step.release.commit), f"the release's tag {step.release.tag}")
+    commit, name = max(rebuilds, key=lambda rebuild: (rebuild[0].committed_at, rebuild[1]))
+    return ImageSource(commit, f"the rebuild tag {name}")
+
+
+def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
+    """User and token for the registry; None for a registry on this machine that was given neither.
+
+    Raises PermanentError naming the variable that is missing.
+    """
+    host = parse_repository(image.repository).host
+    if is_loopback(f"//{host}") and not step.has_secret(image.username_env, image.token_env):
+        return None
+    purpose = f"pushing to {image.repository}"
+    return step.secret(image.username_env, purpose, hidden=False), step.secret(image.token_env, purpose)
+
+
+def image_registry(step: Step, image: Image) -> Registry:
+    """The registry that holds the project's images."""
+    credentials = image_credentials(step, image)
+    return Registry(
+        parse_repository(image.repository),
+        username=credentials[0] if credentials else None,
+        token=credentials[1] if credentials else None,
+        username_env=image.username_env,
+        token_env=image.token_env,
+    )
+
+
+@contextlib.contextmanager
+def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
+    """The environment of docker's commands: logged in for the block, with nothing written that is secret."""
+    credentials = image_credentials(step, image)
+    with buildx.docker_environment(
+        parse_repository(image.repository),
+        username=credentials[0] if credentials else None,
+        token=credentials[1] if credentials else None,
+    ) as env:
+        yield env
+
+
+def published_files(step: Step, scratch: Path) -> Path:
+    """A folder with the sdist and the wheel that the index serves for the release, named `dist`.
+
+    From the store where it holds the same bytes, else downloaded: the images of a release that was made
+    elsewhere are built all the same. Empty where nothing is published.
+    """
+    folder = scratch / "dist"
+    folder.mkdir()
+    index = step.project.index_for(step.release.channel)
+    observed = package_index.observe(index.simple_url, step.package_name)
+    kept = {found.filename: found for found in (step.store.find("sdist"), step.store.find("wheel")) if found}
+    for name, served in package_index.files_of(step.release.version, observed).items():
+        if name in kept and kept[name].sha256 == served.sha256:
+            step.store.fetch(kept[name], folder)
+        else:
+            package_index.download(served, folder)
+    for file in sorted(folder.iterdir()):
+        step.output(f"published: {file.name} sha256 {sha256_of(file)}")
+    if not any(folder.iterdir()):
+        step.say(f"{index.simple_url} serves no file of version {step.release.version}: `dist` is empty")
+    return folder
+
+
+def published_images(step: Step, tags: set[str]) -> set[Version]:
+    """The versions of the release's channel whose manifest list is in the registry, by git's tags."""
+    kind = step.tag.kind
+    parsed = (parse_tag(name, step.project.tags.patterns) for name in step.remote_tags)
+    return {
+        tag.version
+        for tag in parsed
+        if isinstance(tag, ParsedTag)
+        and tag.kind is kind
+        and (kind is TagKind.TEST or not tag.version.is_prerelease)
+        and image_tag(tag.version, step.release.channel) in tags
+    }

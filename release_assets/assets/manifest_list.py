@@ -1,0 +1,81 @@
+"""manifest_list: the release's image tag, which joins the images of exactly the declared platforms."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_registry
+from release_assets.assets.step import Recorded, Step, release_node, table
+from release_assets.destinations.registry import index_of, platform_images, platforms_differ
+from release_assets.errors import PermanentError, TransientError
+from release_assets.image_tags import image_tag, platform_tag
+from release_assets.project import Image, Project
+
+
+def manifest_list(
+    project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """The asset `<project>/manifest_list`."""
+
+    @release_node(
+        project,
+        partitions,
+        name="manifest_list",
+        deps=[image_name(platform) for platform in image.platforms],
+        kinds={"docker"},
+        description=f"One image tag for {', '.join(image.platforms)}, made from the images' digests.",
+        pool=project.pool,
+    )
+    def work(step: Step) -> Recorded:
+        release = step.release
+        registry = image_registry(step, image)
+        tag = image_tag(release.version, release.channel)
+        children = {}
+        with step.stage("observe"):
+            for platform in image.platforms:
+                source = platform_tag(release.version, release.channel, platform)
+                child = registry.manifest(source)
+                if child is None:
+                    raise PermanentError(
+                        f"{registry.repository.reference(source)} is not in the registry",
+                        f"Materialize {project.project}/{image_name(platform)} for this partition first.",
+                    )
+                children[platform] = child
+            before = registry.manifest(tag)
+        body, media_type, digest = index_of(children)
+        if before is not None and before.digest == digest:
+            step.say(f"{registry.repository.reference(tag)} is {digest} already")
+        else:
+            with step.stage("push"):
+                registry.put_manifest(tag, body, media_type)
+        with step.stage("verify"):
+            after = registry.manifest(tag)
+        if after is None or after.digest != digest:
+            raise TransientError(
+                f"{registry.repository.reference(tag)} should be {digest}, but the registry answers "
+                f"{after.digest if after else 'not found'}",
+                "Somebody else may push the same tag; find out who, then materialize again.",
+            )
+        difference = platforms_differ(after, image.platforms)
+        if difference is not None:
+            raise PermanentError(
+                f"{registry.repository.reference(tag)} does not have the declared platforms: {difference}",
+                "Materialize the images of this partition again.",
+            )
+        step.say(f"{registry.repository.reference(tag)} is {digest}")
+        return Recorded(
+            data_version=digest,
+            metadata={
+                "image": registry.repository.reference(tag),
+                "pull": f"docker pull {registry.repository.reference(tag)}",
+                "digest": digest,
+                "previous_digest": before.digest if before else "none",
+                "platforms": table(
+                    {"platform": platform, "digest": child}
+                    for platform, child in platform_images(after).items()
+                ),
+            },
+        )
+
+    return work

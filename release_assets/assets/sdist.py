@@ -1,0 +1,43 @@
+"""sdist: built from a clean checkout of the tag's commit, checked, and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from release_assets.assets.distribution import kept_distribution
+from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.distributions import build
+from release_assets.project import Project
+
+
+def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset `<project>/sdist`."""
+
+    @release_node(
+        project,
+        partitions,
+        name="sdist",
+        deps=["version"],
+        kinds={"python", "sdist"},
+        description="The source distribution, built from a clean checkout of the tag's commit.",
+    )
+    def work(step: Step) -> Recorded:
+        def from_checkout(scratch: Path) -> Path:
+            commit = step.mirror.fetch(step.release.commit)
+            with step.stage("checkout"):
+                step.mirror.checkout(commit.sha, scratch / "source", step.output)
+            return build(
+                "sdist",
+                scratch / "source" / project.package.directory,
+                scratch=scratch,
+                cache=step.build_cache,
+                epoch=commit.epoch,
+                log=step.output,
+                seconds=step.seconds,
+            )
+
+        return kept_distribution(step, "sdist", from_checkout)
+
+    return work

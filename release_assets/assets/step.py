@@ -1,0 +1,278 @@
+"""What every node of the graph shares: which release it works on, how it reports, how it fails."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from upath import UPath
+
+from release_assets.declared_version import name_in_pyproject
+from release_assets.destinations import git
+from release_assets.errors import ConflictError, PermanentError, ReleaseError
+from release_assets.process import redact
+from release_assets.project import Project
+from release_assets.release import Channel, MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
+from release_assets.store import Distribution, DistributionStore, Kind
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at."""
+
+    data_version: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass
+class Step:
+    """One node at work on one release."""
+
+    project: Project
+    context: dg.AssetExecutionContext
+    seconds: dict[str, float] = field(default_factory=dict)  # per stage, in the order they ran
+    secrets: list[str] = field(default_factory=list)
+
+    @cached_property
+    def tag(self) -> ParsedTag:
+        """The partition's tag. Raises PermanentError for a partition that names no release."""
+        parsed = parse_tag(self.context.partition_key, self.project.tags.patterns)
+        if isinstance(parsed, ParsedTag) and parsed.kind is not TagKind.REBUILD:
+            return parsed
+        reason = parsed.reason if isinstance(parsed, MalformedTag) else "it is not a release tag"
+        raise PermanentError(
+            f"partition {self.context.partition_key!r} cannot be released: {reason}",
+            f"Release tags of {self.project.project} are written {self.project.tags.release!r} "
+            f"or {self.project.tags.test!r}; delete this partition.",
+        )
+
+    @cached_property
+    def remote_tags(self) -> dict[str, str]:
+        """The remote's tags and their commits, asked once a step."""
+        with self.stage("git"):
+            return git.observe_tags(self.project.repository)
+
+    @cached_property
+    def release(self) -> Release:
+        """The release as the remote has it now. Raises PermanentError when the tag is gone."""
+        commit = self.remote_tags.get(self.tag.name)
+        if commit is None:
+            raise PermanentError(
+                f"{self.project.repository} has no tag {self.tag.name}",
+                f"Push it again (git push origin {self.tag.name}), then materialize again.",
+            )
+        return Release(self.tag.name, self.tag.version, commit, channel_of(self.tag.kind, self.tag.version))
+
+    @cached_property
+    def mirror(self) -> git.Mirror:
+        return git.Mirror(self.project.repository, self._local_folder / "mirrors")
+
+    @cached_property
+    def store(self) -> DistributionStore:
+        root = os.environ.get("RELEASE_ASSETS_STORE") or str(self._local_folder / "distributions")
+        return DistributionStore(UPath(root), self.project.project, self.tag.name)
+
+    @cached_property
+    def package_name(self) -> str:
+        """The distribution's name. Raises PermanentError when nothing says it."""
+        kept = self.store.find("sdist")
+        name = self.declared_name or (kept.name if kept else None)
+        if name is None:
+            raise PermanentError(
+                f"pyproject.toml of {self.project.project} at {self.release.commit} has no [project] name",
+                "Say it in the project's defs.yaml: package: {name: ...}.",
+            )
+        return name
+
+    @cached_property
+    def declared_name(self) -> str | None:
+        """The distribution's name by defs.yaml or pyproject.toml, None where only the metadata tells."""
+        return self.project.package.name or name_in_pyproject(
+            self.read_source(self.release.commit, "pyproject.toml")
+        )
+
+    @property
+    def build_cache(self) -> Path:
+        """uv's cache for build environments."""
+        return self._local_folder / "uv"
+
+    @property
+    def image_cache(self) -> Path:
+        """The folder of `cache: local`, one below it for each platform."""
+        return self._local_folder / "images" / self.project.project
+
+    def kept(self, kind: Kind) -> Distribution:
+        """The kept sdist or wheel of the tag's commit. Raises PermanentError when it was not built yet."""
+        kept = self.store.find(kind)
+        if kept is None or kept.commit != self.release.commit:
+            raise PermanentError(
+                f"no {kind} of {self.tag.name} at commit {self.release.commit} has been built",
+                f"Materialize {self.project.project}/{kind} for this partition first.",
+            )
+        return kept
+
+    @property
+    def _local_folder(self) -> Path:
+        # DAGSTER_HOME/storage: kept where DAGSTER_HOME is kept, thrown away with an ephemeral instance.
+        return Path(self.context.instance.storage_directory()) / "release_assets"
+
+    def read_source(self, commit: str, name: str) -> str | None:
+        """A file of the package's folder at a commit, None when there is none."""
+        self.mirror.fetch(commit)
+        return self.mirror.read(commit, str(Path(self.project.package.directory) / name))
+
+    def has_secret(self, *variables: str) -> bool:
+        """Whether any of the variables is set."""
+        return any(os.environ.get(variable, "").strip() for variable in variables)
+
+    def secret(self, variable: str, purpose: str, *, hidden: bool = True) -> str:
+        """The value of a variable that the YAML names, replaced by *** in all that this step says.
+
+        A user name is not `hidden`: it is part of every image's address. Raises PermanentError when the
+        variable is not set.
+        """
+        value = os.environ.get(variable, "").strip()
+        if not value:
+            raise PermanentError(
+                f"the environment variable {variable} is not set, and {purpose} needs it",
+                f"Set {variable} where Dagster's code server and runs can see it, then materialize again.",
+            )
+        if hidden:
+            self.secrets.append(value)
+        return value
+
+    def require_secrets_of_the_release(self) -> None:
+        """Raises PermanentError naming every variable that this release will need and that is not set.
+
+        Asked before the first thing that cannot be undone: a release that stops at its last destination
+        for want of a token is the failure that this project exists to end.
+        """
+        project = self.project
+        needed = [project.index_for(self.release.channel).token_env]
+        if self.release.channel is not Channel.TEST:
+            needed.append(project.github.token_env)
+        if project.image is not None:
+            needed += [project.image.username_env, project.image.token_env]
+        missing = [variable for variable in needed if not self.has_secret(variable)]
+        if missing:
+            raise PermanentError(
+                f"the release of {self.tag.name} needs environment variables that are not set: "
+                + ", ".join(missing),
+                "Set them where Dagster's code server and runs can see them, then materialize again. "
+                "Nothing has been published by this step.",
+            )
+
+    def say(self, line: str) -> None:
+        """A line for the event log: what a maintainer who watches wants to know."""
+        self.context.log.info(redact(line, self.secrets))
+
+    def output(self, line: str) -> None:
+        """A line of a child's output, for the step's standard output while it runs."""
+        print(redact(line, self.secrets), flush=True)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what happens inside; a stage that comes twice adds up."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """A temporary folder that is gone after the block, whatever a build left in it."""
+        path = Path(tempfile.mkdtemp(prefix=f"{self.project.project}-"))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def release_node(
+    project: Project,
+    partitions: dg.DynamicPartitionsDefinition,
+    *,
+    name: str,
+    kinds: set[str],
+    description: str,
+    deps: Iterable[str] = (),
+    pool: str | None = None,
+) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
+    """Makes an asset of the graph from a function that does its work on one release.
+
+    A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
+    again can help: those observe the destination first, as every run of a node does.
+    """
+
+    def decorate(work: Callable[[Step], Recorded]) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=[project.project, name],
+            deps=[dg.AssetKey([project.project, dep]) for dep in deps],
+            group_name=project.project,
+            partitions_def=partitions,
+            description=description,
+            kinds=kinds,
+            owners=project.owners,
+            code_version="1",
+            pool=pool,
+            retry_policy=dg.RetryPolicy(
+                max_retries=4, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+            ),
+        )
+        def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+            step = Step(project, context)
+            started = time.monotonic()
+            try:
+                recorded = work(step)
+            except ReleaseError as error:
+                raise _failure(error, step) from None
+            return dg.MaterializeResult(
+                metadata={**recorded.metadata, **_timings(step.seconds, time.monotonic() - started)},
+                data_version=dg.DataVersion(recorded.data_version),
+            )
+
+        return materialize
+
+    return decorate
+
+
+def _failure(error: ReleaseError, step: Step) -> dg.Failure:
+    problem, remedy = redact(error.problem, step.secrets), redact(error.remedy, step.secrets)
+    kind = (
+        "conflict" if isinstance(error, ConflictError)
+        else "permanent" if isinstance(error, PermanentError)
+        else "passing"
+    )  # fmt: skip
+    return dg.Failure(
+        description=f"{problem}\n\nWhat to do: {remedy}",
+        metadata={
+            "problem": problem,
+            "what_to_do": remedy,
+            "kind": kind,
+            **_timings(step.seconds, None),
+        },
+        allow_retries=not isinstance(error, PermanentError),
+    )
+
+
+def _timings(seconds: Mapping[str, float], total: float | None) -> dict[str, dg.MetadataValue]:
+    values: dict[str, dg.MetadataValue] = {
+        f"seconds/{stage}": dg.MetadataValue.float(round(spent, 3)) for stage, spent in seconds.items()
+    }
+    if total is not None:
+        values["seconds/total"] = dg.MetadataValue.float(round(total, 3))
+    return values
+
+
+def table(rows: Iterable[Mapping[str, str | int | float | bool]]) -> dg.MetadataValue:
+    """Rows as a table in the UI; rows must not be empty."""
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])

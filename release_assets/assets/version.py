@@ -1,0 +1,64 @@
+"""version: the tag's commit exists, and what the source declares is the tag's version."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.declared_version import check_version, version_in_file, version_in_pyproject
+from release_assets.errors import PermanentError
+from release_assets.links import commit_link
+from release_assets.project import Project
+
+
+def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset `<project>/version`."""
+
+    @release_node(
+        project,
+        partitions,
+        name="version",
+        kinds={"git", "python"},
+        description="The tag's commit, and proof that its source declares the tag's version.",
+    )
+    def work(step: Step) -> Recorded:
+        release = step.release
+        with step.stage("fetch"):
+            commit = step.mirror.fetch(release.commit)
+        place = _check_declared_version(step)
+        step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
+        return Recorded(
+            data_version=release.commit,
+            metadata={
+                "version": str(release.version),
+                "channel": release.channel.value,
+                "commit": commit_link(project, release.commit),
+                "subject": commit.subject,
+                "author": commit.author,
+                "committed": dg.MetadataValue.timestamp(commit.committed_at),
+                "declared_in": place or "the built metadata (the version is dynamic)",
+            },
+        )
+
+    return work
+
+
+def _check_declared_version(step: Step) -> str | None:
+    """Where the version was found; None where only the built metadata can tell."""
+    release, package = step.release, step.project.package
+    if package.version_file is not None:
+        text = step.mirror.read(release.commit, package.version_file)
+        if text is None:
+            raise PermanentError(
+                f"{package.version_file}, the version_file of {step.project.project}, "
+                f"is not in commit {release.commit}",
+                "Correct version_file in the project's defs.yaml, or add the file and tag again.",
+            )
+        declared, place = version_in_file(text, package.version_file), package.version_file
+    else:
+        found = version_in_pyproject(step.read_source(release.commit, "pyproject.toml"))
+        if found is None:
+            return None
+        declared, place = found, "pyproject.toml: [project] version"
+    check_version(declared, place=place, tag=release.tag, expected=release.version)
+    return place

@@ -1,0 +1,46 @@
+"""wheel: built from the sdist and not from the checkout, so that what people get is enough to build it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from release_assets.assets.distribution import kept_distribution
+from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.distributions import build, unpack_sdist
+from release_assets.project import Project
+
+
+def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset `<project>/wheel`."""
+
+    @release_node(
+        project,
+        partitions,
+        name="wheel",
+        deps=["sdist"],
+        kinds={"python", "wheel"},
+        description="The wheel, built from the sdist that is published with it.",
+    )
+    def work(step: Step) -> Recorded:
+        def from_sdist(scratch: Path) -> Path:
+            source = step.kept("sdist")
+            commit = step.mirror.fetch(step.release.commit)
+            unpacked = scratch / "source"
+            unpacked.mkdir()
+            with step.stage("unpack"):
+                tree = unpack_sdist(step.store.fetch(source, scratch), unpacked)
+            return build(
+                "wheel",
+                tree,
+                scratch=scratch,
+                cache=step.build_cache,
+                epoch=commit.epoch,
+                log=step.output,
+                seconds=step.seconds,
+            )
+
+        return kept_distribution(step, "wheel", from_sdist)
+
+    return work

@@ -1,0 +1,81 @@
+"""The name and version that a project's source declares, read without running any of it. Pure."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from release_assets.errors import PermanentError
+
+
+def name_in_pyproject(pyproject: str | None) -> str | None:
+    """`[project] name`, or None where pyproject.toml does not say it (setup.py alone, for example)."""
+    name = _project_table(pyproject).get("name")
+    return name if isinstance(name, str) else None
+
+
+def version_in_pyproject(pyproject: str | None) -> str | None:
+    """`[project] version`, or None where it is dynamic: then the built metadata is the proof."""
+    version = _project_table(pyproject).get("version")
+    return version if isinstance(version, str) else None
+
+
+def version_in_file(text: str, path: str) -> str:
+    """The version that a version file holds.
+
+    In a Python file it is the text assigned to `__version__`, `version` or `VERSION` (in this order);
+    any other file holds nothing but the version. Raises PermanentError when there is none.
+    """
+    if not path.endswith(".py"):
+        return text.strip()
+    try:
+        assigned = _assigned_texts(ast.parse(text))
+    except (SyntaxError, ValueError) as error:
+        raise PermanentError(f"{path} is not Python: {error}", "Repair the file, then tag again.") from error
+    for name in ("__version__", "version", "VERSION"):
+        if name in assigned:
+            return assigned[name]
+    raise PermanentError(
+        f'{path} assigns no text to __version__ (such as __version__ = "1.2.3")',
+        "Write the version as a plain text, or point version_file to the file that holds it.",
+    )
+
+
+def check_version(declared: str, *, place: str, tag: str, expected: Version) -> None:
+    """Raises PermanentError, naming tag, place and both versions, unless they are equal by PEP 440."""
+    try:
+        matches = Version(declared) == expected
+    except InvalidVersion:
+        matches = False
+    if not matches:
+        raise PermanentError(
+            f"tag {tag} is version {expected}, but {place} says {declared!r}",
+            f"Set the version in {place.split(':', 1)[0]} to {expected} and tag that commit, "
+            "or push the tag that belongs to it. Nothing has been published.",
+        )
+
+
+def _project_table(pyproject: str | None) -> dict[str, Any]:
+    if pyproject is None:
+        return {}
+    try:
+        table = tomllib.loads(pyproject).get("project")
+    except tomllib.TOMLDecodeError as error:
+        raise PermanentError(
+            f"pyproject.toml is not TOML: {error}", "Repair the file, then tag again."
+        ) from error
+    return table if isinstance(table, dict) else {}
+
+
+def _assigned_texts(module: ast.Module) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for statement in module.body:
+        match statement:
+            case ast.Assign(targets=targets, value=ast.Constant(value=str(text))):
+                texts |= {target.id: text for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                texts[name] = text
+    return texts

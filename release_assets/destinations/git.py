@@ -1,0 +1,183 @@
+"""The git remote of a project: which commit a tag names, and a clean checkout of that commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.process import CommandFailedError, environment, run
+
+LOOK_SECONDS = 30.0  # for asking a remote for its tags; half of what a sensor's tick may take
+FETCH_SECONDS = 900.0  # for the first fetch of a large repository
+LOCAL_SECONDS = 300.0  # for what happens on this machine
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit as the release records it."""
+
+    sha: str
+    subject: str
+    author: str
+    committed_at: datetime
+
+    @property
+    def epoch(self) -> int:
+        """Seconds since 1970: SOURCE_DATE_EPOCH of everything built from the commit."""
+        return int(self.committed_at.timestamp())
+
+
+def observe_tags(remote: str) -> dict[str, str]:
+    """All tags of a remote, each with the commit it names (that of an annotated tag's target).
+
+    Raises TransientError when the remote is out of reach, PermanentError when it refuses us.
+    """
+    output = _git("ls-remote", "--tags", "--", remote, timeout=LOOK_SECONDS, remote=remote)
+    return parse_tags(output)
+
+
+def parse_tags(output: str) -> dict[str, str]:
+    """What `git ls-remote --tags` says, as tag → commit.
+
+    An annotated tag has two lines: its own object, and with ^{} the commit that it points to.
+    """
+    tags: dict[str, str] = {}
+    peeled: dict[str, str] = {}
+    for line in output.splitlines():
+        sha, _, ref = line.partition("\t")
+        name = ref.removeprefix("refs/tags/")
+        if name == ref or not re.fullmatch(r"[0-9a-f]{40,64}", sha):
+            continue
+        if name.endswith("^{}"):
+            peeled[name.removesuffix("^{}")] = sha
+        else:
+            tags[name] = sha
+    return tags | peeled
+
+
+class Mirror:
+    """A cached bare copy of one remote, shared by every step of every release of its project."""
+
+    def __init__(self, remote: str, root: Path) -> None:
+        """`root` is the folder of all mirrors; the remote's digest is the folder's name."""
+        self.remote = remote
+        self.path = root / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
+
+    def fetch(self, commit: str) -> Commit:
+        """Make sure that `commit` is here, asking the remote only if it is not, and describe it.
+
+        Raises TransientError or PermanentError when it cannot be had.
+        """
+        if not self._has(commit):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                # Parallel steps fetch the same repository: git's own lock makes the second one fail.
+                with FileLock(f"{self.path}.lock", timeout=FETCH_SECONDS):
+                    if not self._has(commit):
+                        self._fetch_all()
+            except Timeout as error:
+                raise TransientError(
+                    f"another step has been fetching {self.remote} for {FETCH_SECONDS:.0f} s",
+                    "Look for a hanging git process, then materialize again.",
+                ) from error
+        if not self._has(commit):
+            raise PermanentError(
+                f"{self.remote} names commit {commit} in a tag, but does not hand it out",
+                "Push the commit together with its tag.",
+            )
+        sha, subject, author, seconds = self._git(
+            "show", "--no-patch", "--format=%H%x00%s%x00%an%x00%ct", commit
+        ).split("\0")
+        return Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
+
+    def read(self, commit: str, path: str) -> str | None:
+        """The text of a file in a commit, None when there is no such file."""
+        if not self._git("ls-tree", commit, "--", path).startswith("100"):
+            return None
+        return self._git("show", f"{commit}:{path.removeprefix('./')}")
+
+    def checkout(self, commit: str, directory: Path, log: Log) -> None:
+        """A clean working tree of `commit` in the new folder `directory`, tags and submodules included.
+
+        It is a clone and not an archive: setuptools-scm reads the history, and export-ignore hides files.
+        """
+        _git(
+            "clone", "--quiet", "--shared", "--no-checkout", "--", str(self.path), str(directory),
+            timeout=LOCAL_SECONDS, remote=self.remote,
+        )  # fmt: skip
+        _git(
+            "-C", str(directory), "checkout", "--quiet", "--detach", commit,
+            timeout=LOCAL_SECONDS, remote=self.remote,
+        )  # fmt: skip
+        if (directory / ".gitmodules").is_file():
+            # Relative submodule URLs are meant relative to the project's remote, not to our mirror.
+            _git(
+                "-C", str(directory), "remote", "set-url", "origin", self.remote,
+                timeout=LOCAL_SECONDS, remote=self.remote,
+            )  # fmt: skip
+            _git(
+                "-C", str(directory), "submodule", "update", "--init", "--recursive", "--depth=1",
+                timeout=FETCH_SECONDS, remote=self.remote, log=log,
+            )  # fmt: skip
+
+    def _has(self, commit: str) -> bool:
+        if not self.path.is_dir():
+            return False
+        try:
+            self._git("cat-file", "-e", f"{commit}^{{commit}}")
+        except ReleaseError:
+            return False
+        return True
+
+    def _fetch_all(self) -> None:
+        if not (self.path / "HEAD").is_file():
+            _git("init", "--quiet", "--bare", str(self.path), timeout=LOCAL_SECONDS, remote=self.remote)
+        self._git(
+            "fetch", "--quiet", "--prune", "--force", "--", self.remote,
+            "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*",
+            timeout=FETCH_SECONDS,
+        )  # fmt: skip
+
+    def _git(self, *arguments: str, timeout: float = LOCAL_SECONDS) -> str:
+        return _git("--git-dir", str(self.path), *arguments, timeout=timeout, remote=self.remote)
+
+
+# What git says when asking again will not help; anything else may be the network.
+REFUSALS = re.compile(
+    r"authentication failed|could not read (username|password)|permission denied|access denied"
+    r"|repository .*not found|does not (appear to be a git repository|exist)|not a git repository"
+    r"|403|401|host key verification failed|dubious ownership|bad object|unknown revision",
+    re.IGNORECASE,
+)
+
+
+def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -> str:
+    # No prompt may be waited for; keys and credential helpers are the user's own, as on the command line.
+    needed = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND") if name in os.environ}
+    env = environment(
+        GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS="true", GIT_OPTIONAL_LOCKS="0", **needed
+    )
+    env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
+    try:
+        return run(["git", *arguments], env=env, timeout=timeout, on_line=log)
+    except CommandFailedError as error:
+        said = "\n".join(error.tail[-5:]) or error.reason
+        if REFUSALS.search(said):
+            raise PermanentError(
+                f"git cannot use {remote}: {said}",
+                "Check the repository's address and that this machine may read it (`git ls-remote`).",
+            ) from error
+        raise TransientError(
+            f"git cannot reach {remote}: {error.reason}. {said}",
+            "Check the network and the remote; the next attempt asks again.",
+        ) from error

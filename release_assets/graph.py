@@ -1,0 +1,75 @@
+"""build_release_graph: the assets, jobs and sensors of one project."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from release_assets.assets.floating_tags import floating_tags
+from release_assets.assets.github_release import github_release
+from release_assets.assets.image import image
+from release_assets.assets.manifest_list import manifest_list
+from release_assets.assets.pypi_publication import pypi_publication
+from release_assets.assets.sdist import sdist
+from release_assets.assets.version import version
+from release_assets.assets.wheel import wheel
+from release_assets.project import Project
+from release_assets.sensors.github_releases import github_releases
+from release_assets.sensors.release_tags import release_tags
+
+# The images of a release build at the same time, each in a process with a log of its own. A process that
+# is forked from one that has loaded everything starts in a tenth of the time of a new interpreter.
+PARALLEL = dg.multiprocess_executor.configured(
+    {
+        "max_concurrent": 8,
+        "start_method": {"forkserver": {"preload_modules": ["release_assets.graph"]}},
+    }
+)
+
+
+def build_release_graph(project: Project) -> dg.Definitions:
+    """Everything that Dagster needs to release one project."""
+    partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
+
+    # In the order of what cannot be undone.
+    release_half = [
+        version(project, partitions),
+        sdist(project, partitions),
+        wheel(project, partitions),
+        pypi_publication(project, partitions),
+        github_release(project, partitions),
+    ]
+    release_job = dg.define_asset_job(
+        f"{project.project}_release",
+        selection=dg.AssetSelection.assets(*release_half),
+        partitions_def=partitions,
+        # One step follows the other: a process for each would only cost seconds.
+        executor_def=dg.in_process_executor,
+        description="From a tag to the package index and the GitHub release.",
+    )
+    if project.image is None:
+        return dg.Definitions(
+            assets=release_half,
+            jobs=[release_job],
+            sensors=[release_tags(project, partitions, release_job, None)],
+        )
+
+    docker_half = [
+        *(image(project, project.image, platform, partitions) for platform in project.image.platforms),
+        manifest_list(project, project.image, partitions),
+        floating_tags(project, project.image, partitions),
+    ]
+    docker_job = dg.define_asset_job(
+        f"{project.project}_docker",
+        selection=dg.AssetSelection.assets(release_half[0], *docker_half),
+        partitions_def=partitions,
+        executor_def=PARALLEL,
+        description="From a published release to its images, its manifest list and the floating tags.",
+    )
+    return dg.Definitions(
+        assets=[*release_half, *docker_half],
+        jobs=[release_job, docker_job],
+        sensors=[
+            release_tags(project, partitions, release_job, docker_job),
+            github_releases(project, partitions, docker_job),
+        ],
+    )
