@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +17,7 @@ from urllib.parse import urljoin
 from release_assets import process
 from release_assets.sandbox import system
 from release_assets.sandbox.registry import Registry
-from release_assets.sandbox.servers import SandboxError, loopback_session
+from release_assets.sandbox.servers import SandboxError, loopback_session, wait_until
 
 NAME = "python:3.12-slim"  # as the sample project's Dockerfile says it
 ARCHITECTURES = ("amd64", "arm64")
@@ -30,6 +32,9 @@ LEFT_OUT = (
 )  # fmt: skip
 LEFT_OUT_NAMES = frozenset({"EXTERNALLY-MANAGED"})  # pip would refuse to install into Debian's Python
 LEFT_OUT_FOLDERS = frozenset({"gconv", "pydoc_data", "perl-base"})
+
+AUTHORITIES = "./usr/share/ca-certificates/"
+AUTHORITIES_BUNDLE = "./etc/ssl/certs/ca-certificates.crt"
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -125,7 +130,8 @@ def _json(value: object) -> bytes:
 
 def _layers(state: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """The compressed layer of each architecture, beside it a file with the digest of what is in it."""
-    recipe = hashlib.sha256(_json([SUITE, PACKAGES, LEFT_OUT, sorted(LEFT_OUT_FOLDERS)])).hexdigest()[:12]
+    # This file is the recipe: when it changes, so does the folder.
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     kept = state / f"base-image-{recipe}"
     if not kept.exists():
         system.install(
@@ -164,27 +170,62 @@ def _make_layers(folder: Path, made: Path) -> None:
                     stderr=log.fileno(),
                 )
             )
+        running = children.values()
+        wait_until(lambda: all(child.poll() is not None for child in running), seconds=MAKING_SECONDS)
         for architecture, child in children.items():
-            if child.wait(MAKING_SECONDS) != 0:
+            if child.returncode != 0:
                 said = (folder / f"{architecture}.log").read_text(errors="replace")
                 raise SandboxError(
                     f"mmdebstrap could not make the base image for {architecture}:\n{said[-2000:]}",
                     f"The lines above are its own. See whether {mirror} can be reached from here.",
                 )
+    compiled = _compiled_modules(folder / f"{_native_architecture()}.tar", folder / "root")
     for architecture in ARCHITECTURES:
-        _make_layer(folder / f"{architecture}.tar", made / f"{architecture}.tar.gz")
+        _make_layer(folder / f"{architecture}.tar", compiled, made / f"{architecture}.tar.gz")
 
 
-def _make_layer(root: Path, layer: Path) -> None:
-    """Write `layer` from the root file system in a tar: without what nobody reads, with `python` in it."""
+def _native_architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+
+
+def _compiled_modules(native: Path, root: Path) -> dict[str, bytes]:
+    """Python's and pip's modules as bytecode, which is the same on every processor, by path in the image.
+
+    Packages' scripts compile them otherwise. Left to pip's first start in QEMU it takes more than a minute.
+    """
+    with tarfile.open(native) as whole:
+        whole.extractall(root, _kept(whole), filter="tar")
+    folders = [f"/{folder.relative_to(root)}" for folder in sorted(root.glob("usr/lib/python3*"))]
+    # Unchecked: the date of a source file is not what it is compared with.
+    options = ["-q", "--invalidation-mode", "unchecked-hash"]
+    process.run(
+        ["chroot", f"{root}", "/usr/bin/python3", "-m", "compileall", *options, *folders],
+        env={"PATH": "/usr/sbin:/usr/bin"},
+        timeout=MAKING_SECONDS,
+    )
+    return {f"./{file.relative_to(root)}": file.read_bytes() for file in sorted(root.glob("usr/**/*.pyc"))}
+
+
+def _make_layer(root: Path, compiled: dict[str, bytes], layer: Path) -> None:
+    """Write `layer` from a root file system: without what nobody reads, with what scripts would make."""
     uncompressed = hashlib.sha256()
     with tempfile.TemporaryFile() as slim:
         with (
             tarfile.open(root) as whole,
             tarfile.open(fileobj=slim, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
+            authorities = b""
             for member in _kept(whole):
-                tar.addfile(member, whole.extractfile(member) if member.isreg() else None)
+                content = whole.extractfile(member) if member.isreg() else None
+                if content and member.name.startswith(AUTHORITIES):
+                    authorities += content.read()
+                    content.seek(0)
+                tar.addfile(member, content)
+            # Without the authorities in one file pip does not even start.
+            for name, made in (compiled | {AUTHORITIES_BUNDLE: authorities}).items():
+                member = tarfile.TarInfo(name)
+                member.size = len(made)
+                tar.addfile(member, io.BytesIO(made))
             python = tarfile.TarInfo("./usr/bin/python")
             python.type, python.linkname = tarfile.SYMTYPE, "python3"
             tar.addfile(python)
