@@ -26,7 +26,7 @@ from github.Requester import (
 )
 
 from release_assets import process
-from release_assets.destinations.package_index import (
+from release_assets.destinations.http import (
     AGAIN,
     MEBIBYTE,
     Answer,

@@ -1,0 +1,187 @@
+"""One exchange with a server over HTTP: bounded in bytes and in seconds, and every failure in our words."""
+
+from __future__ import annotations
+
+import io
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+
+MEBIBYTE = 1024 * 1024
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0  # between two pieces of an answer
+REDIRECTS = 5
+# Seconds for a whole file, up or down: what a slow line needs (100 kB/s), and no more.
+FILE_SECONDS, SECONDS_PER_MEBIBYTE = 60.0, 10.0
+
+AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
+CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
+CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer, read to its end. `body` is decompressed, and empty if it went into a file."""
+
+    url: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]  # looked up without regard to case
+    body: bytes
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    limit: int,
+    headers: Mapping[str, str],
+    data: str | bytes | BinaryIO | None = None,
+    sink: BinaryIO | None = None,
+) -> Answer:
+    """Send one request, and read its answer to the end: no retry, no redirect, no credentials of our own.
+
+    `seconds` bounds all of it, `limit` the bytes of the decompressed body, which goes into `sink` if given
+    (only that of a 200). Raises TransientError where no whole answer came, PermanentError where none can.
+    """
+    where = f"{method} {url}"
+    deadline = time.monotonic() + seconds
+    late = TransientError(f"{where} took longer than {seconds:.0f} s.", AGAIN)
+
+    def talk() -> Answer:
+        with requests.Session() as session:
+            # Without an auth of its own, requests would look up ~/.netrc.
+            session.auth = lambda request: request
+            with session.request(
+                method,
+                url,
+                headers=dict(headers),
+                data=data,
+                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body: BinaryIO = sink if sink is not None and response.status_code == 200 else io.BytesIO()
+                size = 0
+                # read1 returns with what has come: read would wait for a full piece of a trickle.
+                while piece := response.raw.read1(65536, decode_content=True):
+                    size += len(piece)
+                    if size > limit:
+                        raise TransientError(f"{where} answered with more than {limit} bytes.", AGAIN)
+                    if time.monotonic() > deadline:
+                        raise late
+                    body.write(piece)
+                return Answer(
+                    url=url,
+                    status=response.status_code,
+                    reason=response.reason or "",
+                    headers=CaseInsensitiveDict(response.headers),
+                    body=body.getvalue() if isinstance(body, io.BytesIO) else b"",
+                )
+
+    try:
+        return _within(seconds, talk)
+    except (ReleaseError, TimeoutError) as error:
+        raise (error if isinstance(error, ReleaseError) else late) from None
+    # Before the next one, whose kin they are. Their words would show the value, and that may be a token.
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        raise PermanentError(
+            f"{where}: a header holds characters that HTTP does not allow.",
+            "A token with a line break or a quotation mark in it does that: set its variable again.",
+        ) from None
+    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
+        raise PermanentError(f"{where}: {one_line(str(error))}", "Check the URLs in the YAML.") from None
+    # urllib3's own errors come from reading the body ourselves.
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        if CERTIFICATE.search(str(error)):
+            raise PermanentError(
+                f"{where}: the certificate cannot be verified.", CERTIFICATE_REMEDY
+            ) from error
+        raise TransientError(f"{where} failed: {one_line(_cause(error))}", AGAIN) from error
+
+
+def get(
+    url: str, *, headers: Mapping[str, str], seconds: float, limit: int, sink: BinaryIO | None = None
+) -> Answer:
+    """GET that follows redirects, to http and https only, and never from https back to http."""
+    deadline = time.monotonic() + seconds
+    here = url
+    for _ in range(REDIRECTS + 1):
+        left = max(0.1, deadline - time.monotonic())
+        answer = exchange("GET", here, seconds=left, limit=limit, headers=headers, sink=sink)
+        target = answer.headers.get("location")
+        if answer.status not in (301, 302, 303, 307, 308) or target is None:
+            return answer
+        there = urljoin(here, target)
+        allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
+        if urlsplit(there).scheme not in allowed:
+            raise PermanentError(
+                f"{url} redirects to {one_line(there)}, which is not followed.",
+                "Put the address that serves files over https into the YAML.",
+            )
+        here = there
+    raise PermanentError(
+        f"{url} redirects more than {REDIRECTS} times.", "Check the index's simple_url in the project's YAML."
+    )
+
+
+def _within(seconds: float, action: Callable[[], T]) -> T:
+    """What `action` returns or raises; TimeoutError when it has not ended after `seconds`.
+
+    No timeout of requests bounds a header that comes byte by byte, so the exchange runs in a thread of its
+    own. One that is given up ends by itself when the server falls silent, and keeps no process alive.
+    """
+    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((action(), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=run, name="exchange", daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # T itself may be None
+
+
+def seconds_for(size: int) -> float:
+    """How long a file of `size` bytes may take in all: what a slow line needs, but never for ever."""
+    return FILE_SECONDS + SECONDS_PER_MEBIBYTE * size / MEBIBYTE
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """A server's words as one printable line of at most `limit` characters: they are data, not ours."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost words of an error of requests, which wraps urllib3's, which wraps the socket's."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        wrapped = getattr(inner, "reason", None) or next(
+            (part for part in inner.args if isinstance(part, BaseException)), None
+        )
+        if not isinstance(wrapped, BaseException):
+            break
+        inner = wrapped
+    return str(inner) or type(inner).__name__
