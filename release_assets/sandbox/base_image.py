@@ -150,7 +150,7 @@ def _layers(state: Path, say: Callable[[str], None]) -> dict[str, Path]:
 
 
 def _make_layers(folder: Path, made: Path) -> None:
-    mirror, _ = system.debian_mirror()
+    mirror = system.debian_mirror()
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     source = f"deb [signed-by={keyring}] {mirror} {SUITE} main"
     with contextlib.ExitStack() as stack:

@@ -99,22 +99,21 @@ def docker_engine(state: Path, *, say: Callable[[str], None]) -> Iterator[Engine
             "Start one that this user can reach: `docker version` must answer. Or run this as root.",
         )
     _enable_emulation()
-    with _own_engine(state) as started:
+    with own_engine(state) as started:
         say("started a Docker engine of our own")
         _check_platforms(started)
         yield started
 
 
 @contextlib.contextmanager
-def _own_engine(state: Path) -> Iterator[Engine]:
+def own_engine(state: Path) -> Iterator[Engine]:
     """A dockerd in namespaces of its own: when its first process ends, the kernel ends all the others.
 
     So neither containerd nor a container nor a mount can be left behind, even if we are killed.
     """
     folder = (state / "engine").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # Never docker0: that is the bridge of whatever other engine there is on this machine.
-    bridge = f"ra{hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]}"
+    bridge = bridge_name(folder)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(FileLock(folder / "lock", timeout=0, thread_local=False))
@@ -161,6 +160,14 @@ def _own_engine(state: Path) -> Iterator[Engine]:
         # What earlier sandboxes released is of no use to this one; the build cache stays, and saves the time.
         started.docker("image", "prune", "--all", "--force", timeout=120)
         yield started
+
+
+def bridge_name(folder: Path) -> str:
+    """The name of the bridge of an engine with its storage in `folder`: the same each time.
+
+    Never docker0, which is the bridge of whatever other engine there is on this machine.
+    """
+    return f"ra{hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]}"
 
 
 def _answers(started: Engine) -> bool:

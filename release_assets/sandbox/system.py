@@ -84,7 +84,7 @@ def install(packages: Iterable[str], *, why: str, say: Callable[[str], None]) ->
         return
     missing = f"{why} needs {', '.join(packages)}"
     release = _debian_release()
-    if release is None or shutil.which("apt-get") is None:
+    if release is None or not _has_apt():
         raise SandboxError(
             f"{missing}, and this is not a Debian on which they could be installed with apt",
             "Start a Docker engine that this user can reach (`docker version` must answer) and that reaches "
@@ -118,8 +118,8 @@ def install(packages: Iterable[str], *, why: str, say: Callable[[str], None]) ->
         ) from error
 
 
-def debian_mirror() -> tuple[str, str]:
-    """The URL of the Debian mirror that this machine uses, and its suite (bookworm, trixie).
+def debian_mirror() -> str:
+    """The URL of the Debian mirror that this machine uses.
 
     Raises SandboxError where apt knows none.
     """
@@ -139,11 +139,15 @@ def debian_mirror() -> tuple[str, str]:
     for line in listed.splitlines():
         url, suite, component = line.split("|")
         if suite == release and component == "main":
-            return url, suite
+            return url
     raise SandboxError(
         f"apt on this machine has no source for Debian's suite {release}",
         "Add Debian's own archive to /etc/apt/sources.list.d/ and try again.",
     )
+
+
+def _has_apt() -> bool:
+    return find_program("apt-get") is not None
 
 
 def _debian_release() -> str | None:
@@ -160,11 +164,10 @@ def _debian_release() -> str | None:
 
 def _add_trixie() -> None:
     """Make Debian 13 known to apt, so low in priority that nothing comes from it unless it is asked for."""
-    mirror, _ = debian_mirror()
     TRIXIE_SOURCE.write_text(
         "# Written by release-assets: its sandbox takes a newer Docker engine from Debian 13.\n"
         "Types: deb\n"
-        f"URIs: {mirror}\n"
+        f"URIs: {debian_mirror()}\n"
         "Suites: trixie\n"
         "Components: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"

@@ -1,0 +1,89 @@
+"""The stand-ins as fixtures, started once for all tests that ask for them: real servers, no mocks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from release_assets.sandbox import Sandbox, SandboxError, system
+from release_assets.sandbox import sandbox as running_sandbox
+from release_assets.sandbox.engine import Engine, docker_engine
+from release_assets.sandbox.github import GitHubServer, github_server
+from release_assets.sandbox.package_index import PackageIndexes, package_index_server
+from release_assets.sandbox.registry import Registry, registry_server
+
+# Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
+# demo's folder, so that a demo can run at the same time.
+STATE = Path(__file__).parents[1] / ".demo" / "tests"
+
+
+@contextlib.contextmanager
+def skipped_where_impossible() -> Iterator[None]:
+    """Skip with the reason where a stand-in cannot be started; in CI, where all is tested, it fails."""
+    try:
+        yield
+    except SandboxError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def state() -> Path:
+    """The folder that stand-ins keep between test runs."""
+    return STATE
+
+
+@pytest.fixture(scope="session")
+def package_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageIndexes]:
+    """devpi with two indexes. They are shared: release something that no other test does."""
+    with package_index_server(tmp_path_factory.mktemp("package_index")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def github(tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator[GitHubServer]:
+    """emulate with one private repository. It is shared: use a tag that no other test does."""
+    with github_server(tmp_path_factory.mktemp("github"), state=state) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine(state: Path) -> Iterator[Engine]:
+    """A Docker engine with QEMU; DOCKER_HOST names it for as long as the tests run."""
+    with contextlib.ExitStack() as stack:
+        with skipped_where_impossible():
+            running = stack.enter_context(docker_engine(state, say=print))
+        variables = stack.enter_context(pytest.MonkeyPatch.context())
+        variables.setenv("DOCKER_HOST", running.host)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry with a password. It is shared: use a repository that no other test does."""
+    here = os.geteuid() == 0 or not system.missing_packages(system.REGISTRY)
+    with contextlib.ExitStack() as stack:
+        with skipped_where_impossible():
+            running = stack.enter_context(
+                registry_server(
+                    tmp_path_factory.mktemp("registry"),
+                    container_on=None if here else request.getfixturevalue("engine"),
+                    say=print,
+                )
+            )
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sandbox(request: pytest.FixtureRequest, state: Path) -> Iterator[Sandbox]:
+    """Everything together, on the engine of the other tests, with servers of its own."""
+    request.getfixturevalue("engine")
+    with contextlib.ExitStack() as stack:
+        with skipped_where_impossible():
+            running = stack.enter_context(running_sandbox(state, say=print))
+        yield running
