@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import yaml  # type: ignore[import-untyped]  # PyYAML comes with Dagster, its types do not
+import yaml
 
 from release_assets.sandbox import system
 from release_assets.sandbox.base_image import push_base_image
@@ -120,6 +120,7 @@ def sandbox(state: Path, *, say: Callable[[str], None]) -> Iterator[Sandbox]:
             build_contexts = push_base_image(registry, state=state, say=say)
 
         indexes, github, project = indexes_started.result(), github_started.result(), project_made.result()
+        threads.shutdown()
         environment = {
             "PYPI_TOKEN": indexes.token,
             "TEST_PYPI_TOKEN": indexes.token,

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from release_assets import process
 from release_assets.sandbox import system
-from release_assets.sandbox.servers import SandboxError, running_server
+from release_assets.sandbox.servers import SandboxError, log_tail, running_server
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -157,6 +157,12 @@ def own_engine(state: Path) -> Iterator[Engine]:
             )
         )
         stack.callback(_stop, child)
+        if "io.containerd.snapshotter" not in started.docker("info", timeout=30):
+            raise SandboxError(
+                f"the installed dockerd cannot keep images of several platforms:\n{log_tail(log)}",
+                "It is too old: install version 25 or newer, on Debian 12 with "
+                "`apt-get install docker.io/trixie docker-cli/trixie containerd/trixie`.",
+            )
         # What earlier sandboxes released is of no use to this one; the build cache stays, and saves the time.
         started.docker("image", "prune", "--all", "--force", timeout=120)
         yield started
@@ -189,7 +195,13 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 def _bridge(name: str) -> Iterator[None]:
     """A network bridge for the engine; afterwards neither it nor a firewall rule that names it is there."""
     _remove_bridge(name)  # of a sandbox that was killed
-    _ip("link", "add", name, "type", "bridge")
+    try:
+        _ip("link", "add", name, "type", "bridge")
+    except process.CommandFailedError as error:
+        raise SandboxError(
+            f"a network bridge for a Docker engine could not be made: {error}",
+            "In a container this needs --privileged.",
+        ) from error
     try:
         yield
     finally:
@@ -206,7 +218,9 @@ def _remove_bridge(name: str) -> None:
             table = line[1:]
         elif line.startswith("-A ") and name in line.split():
             rule = ["iptables", "--wait", "--table", table, "--delete", *shlex.split(line[3:])]
-            process.run(rule, env=env, timeout=30)
+            # Another engine that starts at this moment rewrites these chains: then the rule is gone already.
+            with contextlib.suppress(process.CommandFailedError):
+                process.run(rule, env=env, timeout=30)
 
 
 def _ip(*arguments: str) -> None:
@@ -219,14 +233,19 @@ def _enable_emulation() -> None:
     It stays so afterwards, as after installing QEMU on a machine with systemd: somebody else may count on it.
     """
     name, registration = EMULATORS[os.uname().machine]
-    if not (BINFMT / "register").exists():
-        mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", f"{BINFMT}"]
-        process.run(mount, env=system.environment(), timeout=30)
-    with contextlib.suppress(FileExistsError):
-        if not (BINFMT / name).exists():
-            (BINFMT / "register").write_text(registration)
-    if (BINFMT / name).read_text().startswith("disabled"):
-        (BINFMT / name).write_text("1")
+    try:
+        if not (BINFMT / "register").exists():
+            mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", f"{BINFMT}"]
+            process.run(mount, env=system.environment(), timeout=30)
+        with contextlib.suppress(FileExistsError):
+            if not (BINFMT / name).exists():
+                (BINFMT / "register").write_text(registration)
+        if (BINFMT / name).read_text().startswith("disabled"):
+            (BINFMT / name).write_text("1")
+    except (OSError, process.CommandFailedError) as error:
+        raise SandboxError(
+            f"the kernel could not be told to use QEMU: {error}", "In a container this needs --privileged."
+        ) from error
 
 
 def _check_platforms(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_assets import process
-from release_assets.sandbox.servers import answers, free_port, running_server
+from release_assets.sandbox.servers import SandboxError, answers, free_port, running_server
 
 NPM_PACKAGE = Path(__file__).with_name("emulate")  # package.json and its lock, with the hash of every file
 OWNER = "maintainer"
@@ -69,7 +69,13 @@ def _emulate(state: Path) -> Path:
             folder = Path(temporary, "emulate")
             shutil.copytree(NPM_PACKAGE, folder)
             install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            process.run(install, env=process.environment(), timeout=300, directory=folder)
+            try:
+                process.run(install, env=process.environment(), timeout=300, directory=folder)
+            except process.CommandFailedError as error:
+                raise SandboxError(
+                    f"the stand-in for GitHub could not be installed from npm's registry: {error}",
+                    "See whether `npm ping` works from here; npm's proxy and registry settings are honoured.",
+                ) from error
             # In one step, so that an interrupted installation is never taken for a whole one; whoever else
             # did the same at the same time has the same result.
             with contextlib.suppress(OSError):

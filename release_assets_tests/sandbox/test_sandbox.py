@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from release_assets import process
 from release_assets.project import Project
