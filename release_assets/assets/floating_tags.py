@@ -52,7 +52,7 @@ def floating_tags(
                 rows.append({"tag": tag, "from": found, "to": own.digest, "why": "was there"})
                 continue
             with step.stage("push"):
-                registry.put_manifest(tag, own.body, own.media_type)
+                registry.put_manifest(tag, own)
             with step.stage("verify"):
                 after = registry.manifest(tag)
             if after is None or after.digest != own.digest:

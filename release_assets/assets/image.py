@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import dagster as dg
 
 from release_assets.assets.image_step import (
@@ -51,6 +49,7 @@ def image(
                 step.mirror.checkout(source.commit.sha, scratch / "source", step.output)
             with step.stage("published_files"):
                 dist = published_files(step, scratch)
+            distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
             result = buildx.build(
                 buildx.BuildRequest(
                     repository=registry.repository,
@@ -104,8 +103,7 @@ def image(
             "release_tag": image_tag(release.version, release.channel),
             "commit": commit_link(project, source.commit.sha),
             "source": source.description,
-            "distributions": ", ".join(sorted(file.name for file in Path(dist).iterdir()))
-            or "none published",
+            "distributions": distributions or "none published",
             **{f"seconds/{stage}": round(spent, 3) for stage, spent in result.seconds.items()},
         }
         if result.cache_hit_rate is not None:

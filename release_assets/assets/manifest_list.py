@@ -43,17 +43,17 @@ def manifest_list(
                     )
                 children[platform] = child
             before = registry.manifest(tag)
-        body, media_type, digest = index_of(children)
-        if before is not None and before.digest == digest:
-            step.say(f"{registry.repository.reference(tag)} is {digest} already")
+        whole = index_of(children)
+        if before is not None and before.digest == whole.digest:
+            step.say(f"{registry.repository.reference(tag)} is {whole.digest} already")
         else:
             with step.stage("push"):
-                registry.put_manifest(tag, body, media_type)
+                registry.put_manifest(tag, whole)
         with step.stage("verify"):
             after = registry.manifest(tag)
-        if after is None or after.digest != digest:
+        if after is None or after.digest != whole.digest:
             raise TransientError(
-                f"{registry.repository.reference(tag)} should be {digest}, but the registry answers "
+                f"{registry.repository.reference(tag)} should be {whole.digest}, but the registry answers "
                 f"{after.digest if after else 'not found'}",
                 "Somebody else may push the same tag; find out who, then materialize again.",
             )
@@ -63,13 +63,13 @@ def manifest_list(
                 f"{registry.repository.reference(tag)} does not have the declared platforms: {difference}",
                 "Materialize the images of this partition again.",
             )
-        step.say(f"{registry.repository.reference(tag)} is {digest}")
+        step.say(f"{registry.repository.reference(tag)} is {whole.digest}")
         return Recorded(
-            data_version=digest,
+            data_version=whole.digest,
             metadata={
                 "image": registry.repository.reference(tag),
                 "pull": f"docker pull {registry.repository.reference(tag)}",
-                "digest": digest,
+                "digest": whole.digest,
                 "previous_digest": before.digest if before else "none",
                 "platforms": table(
                     {"platform": platform, "digest": child}

@@ -235,6 +235,11 @@ def release_node(
                 recorded = work(step)
             except ReleaseError as error:
                 raise _failure(error, step) from None
+            except Exception as error:
+                # A mistake of ours would be made again: it is shown at once, with its traceback.
+                raise dg.Failure(
+                    f"release-assets itself failed: {redact(repr(error), step.secrets)}", allow_retries=False
+                ) from error
             return dg.MaterializeResult(
                 metadata={**recorded.metadata, **_timings(step.seconds, time.monotonic() - started)},
                 data_version=dg.DataVersion(recorded.data_version),

@@ -152,9 +152,9 @@ def _at_work(steps: list[Any]) -> str:
 
 def _why(instance: dg.DagsterInstance, run_id: str) -> str:
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-    errors = (record.event_log_entry.dagster_event for record in records)
+    events = (record.event_log_entry.dagster_event for record in records)
     return "; ".join(
-        str(event.event_specific_data.error_display_string) for event in errors if event is not None
+        str(event.step_failure_data.error_display_string) for event in events if event is not None
     )
 
 

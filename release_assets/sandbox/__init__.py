@@ -93,6 +93,7 @@ def sandbox(state: Path, *, say: Callable[[str], None]) -> Iterator[Sandbox]:
     SIGTERM ends the block like Ctrl-C does. Raises SandboxError when a stand-in cannot be started.
     Enter it in the main thread: our own engine is killed when the thread that started it dies.
     """
+    state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
     with _torn_down_in_peace() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="release-assets-", ignore_cleanup_errors=True)
