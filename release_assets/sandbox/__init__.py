@@ -95,7 +95,7 @@ def sandbox(state: Path, *, say: Callable[[str], None]) -> Iterator[Sandbox]:
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
-    with _torn_down_in_peace() as stack:
+    with _torn_down_in_peace(say) as stack:
         temporary = tempfile.TemporaryDirectory(prefix="release-assets-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
         # What starts within seconds starts beside the engine. Each gets a stack of its own before its thread
@@ -153,7 +153,7 @@ def _no_proxy_for_loopback() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _torn_down_in_peace() -> Iterator[ExitStack]:
+def _torn_down_in_peace(say: Callable[[str], None]) -> Iterator[ExitStack]:
     """A stack that is closed also on SIGTERM, and whose closing no second Ctrl-C cuts short.
 
     Every step of the closing has a bound of its own, so it ends. In other threads signals are not ours.
@@ -168,6 +168,7 @@ def _torn_down_in_peace() -> Iterator[ExitStack]:
     finally:
         for number in signals:
             signal.signal(number, signal.SIG_IGN)
+        say("stopping what the sandbox started")
         try:
             stack.close()
         finally:
