@@ -17,8 +17,9 @@ from release_assets.sandbox.package_index import PackageIndexes, package_index_s
 from release_assets.sandbox.registry import Registry, registry_server
 
 # Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
-# demo's folder, so that a demo can run at the same time.
-STATE = Path(__file__).parents[1] / ".demo" / "tests"
+# demo's folder, so that a demo can run at the same time. For two test runs at the same time, name another.
+KEPT = Path(__file__).parents[1] / ".demo" / "tests"
+STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
 @contextlib.contextmanager
