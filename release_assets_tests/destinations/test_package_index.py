@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from release_assets.destinations.http import exchange
 from release_assets.destinations.package_index import (
     IndexFile,
     download,
-    exchange,
     files_of,
     missing_files,
     observe,

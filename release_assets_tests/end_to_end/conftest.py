@@ -29,12 +29,10 @@ class Dagster:
 
     def runs(self, tag: str, job: str | None = None) -> list[dg.DagsterRun]:
         """All runs of a partition, newest first."""
-        return list(
-            self.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": tag}, job_name=job))
-        )
+        return list(self.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": tag}, job_name=job)))
 
     def wait_for(self, tag: str, nodes: Iterable[str], since: float = 0.0) -> None:
-        """Return when the partition has every node, materialized after `since`; fail with the runs' errors."""
+        """Return when the partition has every node, materialized after `since`; fail if a run does."""
         deadline = time.monotonic() + RELEASED_SECONDS
         nodes = list(nodes)
         while missing := [node for node in nodes if self.time_of(tag, node) <= since]:

@@ -1,4 +1,4 @@
-"""A pushed tag becomes a whole release, with the real daemon, sensors and servers. The tests build on each other."""
+"""A pushed tag becomes a whole release, with the real daemon and servers. The tests build on each other."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import dagster as dg
 import pytest
 import requests
 
 from release_assets.destinations import package_index
 from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import Registry, parse_repository, platform_images
-from release_assets.process import environment, run
+from release_assets.process import run
 from release_assets.sandbox import Sandbox
 from release_assets.sandbox.servers import free_port
 from release_assets_tests.end_to_end.conftest import DOCKER_HALF, PROJECT, RELEASE_HALF, Dagster
@@ -145,7 +143,9 @@ def test_every_channel_goes_where_it_belongs(sandbox: Sandbox, dagster: Dagster,
     assert digest(registry, "5.0.0rc1") is not None
     assert digest(registry, "test-latest") == digest(registry, "test-5.0.0rc1") is not None
     assert "sampleproject-5.0.0rc1.tar.gz" in package_index.observe(sandbox.test_index.simple_url, PROJECT)
-    assert dagster.metadata("v3.9.9", "image_linux_arm64")["source"] == "the rebuild tag docker-rebuild-v3.9.9"
+    assert (
+        dagster.metadata("v3.9.9", "image_linux_arm64")["source"] == "the rebuild tag docker-rebuild-v3.9.9"
+    )
     (rebuild, _) = dagster.runs("v3.9.9", f"{PROJECT}_docker")
     assert rebuild.tags["release_assets/rebuild_tag"] == "docker-rebuild-v3.9.9"
 
@@ -159,9 +159,7 @@ def releases(sandbox: Sandbox) -> list[dict[str, object]]:
     return answer
 
 
-def test_a_maintainer_rebuilds_the_images_in_the_ui(
-    sandbox: Sandbox, dagster: Dagster, registry: Registry
-) -> None:
+def test_a_maintainer_rebuilds_the_images_in_the_ui(dagster: Dagster, registry: Registry) -> None:
     """What the UI's button does: a GraphQL launch of some assets for one partition."""
     before = time.time()
     with dagster.stack.daemon(), dagster.stack.webserver(free_port()) as url:
