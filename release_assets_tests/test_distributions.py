@@ -1,0 +1,375 @@
+"""Building and checking, with real backends and packages that are each broken in a way of their own."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from packaging.version import Version
+
+from release_assets import distributions
+from release_assets.declared_version import check_version, name_in_pyproject, version_in_pyproject
+from release_assets.distributions import build, check, read_metadata, same_contents, unpack_sdist
+from release_assets.errors import PermanentError
+
+PACKAGES = Path(__file__).with_name("packages")
+EPOCH = 1767225600
+SECRET = "pypi-scrtscrtscrtscrt"
+
+
+class Workshop:
+    """Builds in a folder of its own, and keeps what was said and how long it took."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.cache = cache
+        self.said: list[str] = []
+        self.seconds: dict[str, float] = {}
+
+    def source(self, case: str) -> Path:
+        """A copy of a package, since backends write into the source."""
+        return Path(shutil.copytree(PACKAGES / case, self.folder / case))
+
+    def build(self, kind: Literal["sdist", "wheel"], source: Path) -> Path:
+        scratch = self.folder / f"{kind}-{len(list(self.folder.iterdir()))}"
+        scratch.mkdir()
+        return build(
+            kind,
+            source,
+            scratch=scratch,
+            cache=self.cache,
+            epoch=EPOCH,
+            log=self.said.append,
+            seconds=self.seconds,
+        )
+
+    def refusal(self, kind: Literal["sdist", "wheel"], source: Path) -> PermanentError:
+        with pytest.raises(PermanentError) as caught:
+            self.build(kind, source)
+        return caught.value
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """uv's cache for the whole session."""
+    return tmp_path_factory.mktemp("uv")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, cache: Path) -> Workshop:
+    (tmp_path / "workshop").mkdir()
+    return Workshop(tmp_path / "workshop", cache)
+
+
+def checked(file: Path, *, version: str = "1.2.3", name: str | None = None) -> str:
+    return check(file, name=name, version=Version(version), tag=f"v{version}", log=print)
+
+
+def refused(file: Path, *, version: str = "1.2.3", name: str | None = None) -> PermanentError:
+    with pytest.raises(PermanentError) as caught:
+        checked(file, version=version, name=name)
+    return caught.value
+
+
+def tar(path: Path, files: Mapping[str, bytes], *links: tarfile.TarInfo, mtime: int = 0) -> Path:
+    """A .tar.gz of files, and of members that are none."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(content), mtime
+            archive.addfile(member, io.BytesIO(content))
+        for link in links:
+            archive.addfile(link)
+    return path
+
+
+def wheel(path: Path, files: Mapping[str, bytes], year: int = 2026) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0)), content)
+    return path
+
+
+# Building
+
+
+def test_a_dynamic_version_is_proved_by_what_was_built(workshop: Workshop) -> None:
+    source = workshop.source("dynamic-version")
+    pyproject = (source / "pyproject.toml").read_text()
+    assert version_in_pyproject(pyproject) is None
+    assert name_in_pyproject(pyproject) == "dynamic-version"
+
+    sdist = workshop.build("sdist", source)
+    assert sdist.name == "dynamic_version-1.2.3.tar.gz"
+    assert checked(sdist, name="dynamic-version") == "dynamic-version"
+    assert any(line.startswith("* Building sdist") for line in workshop.said)
+    assert workshop.seconds["environment"] > 0
+    assert workshop.seconds["build"] > 0
+    with tarfile.open(sdist) as archive:
+        assert {member.mtime for member in archive} == {EPOCH}
+
+    (workshop.folder / "unpacked").mkdir()
+    made = workshop.build("wheel", unpack_sdist(sdist, workshop.folder / "unpacked"))
+    assert made.name == "dynamic_version-1.2.3-py3-none-any.whl"
+    assert checked(made, name="Dynamic_Version") == "dynamic-version"
+
+    for file in (sdist, made):
+        error = refused(file, version="1.2.4")
+        assert error.problem == (f"tag v1.2.4 is version 1.2.4, but the metadata in {file.name} says '1.2.3'")
+        assert error.remedy == (
+            "Make the project build version 1.2.4 and tag that commit. Nothing has been published."
+        )
+
+
+def test_a_package_without_a_name_in_pyproject_has_one_when_it_is_built(workshop: Workshop) -> None:
+    source = workshop.source("no-name")
+    assert name_in_pyproject((source / "pyproject.toml").read_text()) is None
+    sdist = workshop.build("sdist", source)
+    assert checked(sdist) == "No.Name"
+    assert checked(sdist, name="no-name") == "No.Name"
+    error = refused(sdist, name="another")
+    assert error.problem == f"{sdist.name} is named 'No.Name' in its metadata, but the project is 'another'"
+    assert "package: name in the project's defs.yaml" in error.remedy
+
+
+def test_a_readme_that_the_index_would_refuse_is_refused_before(workshop: Workshop) -> None:
+    sdist = workshop.build("sdist", workshop.source("bad-readme"))
+    error = refused(sdist)
+    assert error.problem.startswith(f"twine check --strict refuses {sdist.name}:\n")
+    assert "`long_description` has syntax errors in markup" in error.problem
+    assert error.remedy == (
+        "Correct the package's metadata or README, then tag that commit. Nothing has been published."
+    )
+
+
+def test_a_wheel_is_built_from_the_sdist_so_that_what_the_sdist_lacks_is_found(workshop: Workshop) -> None:
+    sdist = workshop.build("sdist", workshop.source("sdist-that-lacks-a-module"))
+    (workshop.folder / "unpacked").mkdir()
+    error = workshop.refusal("wheel", unpack_sdist(sdist, workshop.folder / "unpacked"))
+    assert error.problem.startswith("building the wheel failed with exit status 1:\n")
+    assert "ModuleNotFoundError: No module named '_version'" in error.problem
+    assert error.remedy.startswith("Run `python -m build --wheel` in a clean checkout")
+
+
+def test_a_backend_that_fails_is_quoted(workshop: Workshop) -> None:
+    error = workshop.refusal("sdist", workshop.source("bad-backend"))
+    assert error.problem.startswith("building the sdist failed with exit status 1:\n")
+    assert "RuntimeError: the flux capacitor is missing" in error.problem
+
+
+def test_a_backend_that_is_not_there_is_named(workshop: Workshop) -> None:
+    error = workshop.refusal("sdist", workshop.source("missing-backend"))
+    assert "no_such_backend" in error.problem
+
+
+def test_a_backend_that_makes_nothing_is_refused(workshop: Workshop) -> None:
+    error = workshop.refusal("sdist", workshop.source("backend-that-makes-nothing"))
+    assert error.problem == "the build backend made 0 files instead of one sdist: none"
+
+
+def test_a_backend_that_makes_two_files_is_refused(workshop: Workshop) -> None:
+    error = workshop.refusal("sdist", workshop.source("backend-that-makes-two"))
+    assert error.problem == (
+        "the build backend made 2 files instead of one sdist: notes.txt, two-1.2.3.tar.gz"
+    )
+    assert error.remedy == "Make the backend leave one file in its output folder."
+
+
+def test_a_folder_without_a_project_is_refused(workshop: Workshop) -> None:
+    (workshop.folder / "empty").mkdir()
+    error = workshop.refusal("sdist", workshop.folder / "empty")
+    assert "does not appear to be a Python project" in error.problem
+
+
+def test_a_backend_sees_no_secret_and_nothing_of_our_home(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("PYPI_TOKEN", "GITHUB_TOKEN", "DOCKER_TOKEN", "TWINE_PASSWORD", "UV_PUBLISH_TOKEN"):
+        monkeypatch.setenv(name, SECRET)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".pypirc").write_text(SECRET)
+    workshop.build("sdist", workshop.source("curious-backend"))
+    assert f"SOURCE_DATE_EPOCH={EPOCH}" in workshop.said
+    assert "in HOME: []" in workshop.said
+    assert SECRET not in "\n".join(workshop.said)
+
+
+def test_a_version_that_does_not_match_is_found_without_building() -> None:
+    declared = version_in_pyproject((PACKAGES / "version-mismatch" / "pyproject.toml").read_text())
+    assert declared is not None
+    with pytest.raises(PermanentError) as caught:
+        check_version(
+            declared, place="pyproject.toml: [project] version", tag="v1.2.3", expected=Version("1.2.3")
+        )
+    assert caught.value.problem == (
+        "tag v1.2.3 is version 1.2.3, but pyproject.toml: [project] version says '1.2.2'"
+    )
+
+
+# Checking what was built
+
+METADATA = b"Metadata-Version: 2.1\nName: sample\nVersion: 1.2.3\n"
+
+
+def test_a_file_larger_than_the_index_takes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributions, "SIZE_LIMIT", 100)
+    file = tar(tmp_path / "sample-1.2.3.tar.gz", {"sample-1.2.3/PKG-INFO": METADATA})
+    assert refused(file).problem == (
+        f"sample-1.2.3.tar.gz has {file.stat().st_size} bytes; PyPI takes 100 at most"
+    )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        (b"Name: sample\n", "says ''"),
+        (b"Name: sample\nVersion: unknown\n", "says 'unknown'"),
+        (b"Name: sample\nVersion: 1.2.3+local\n", "says '1.2.3+local'"),
+        (b"Version: 1.2.3\n", "is named '' in its metadata"),
+        (b"\xff\xfe\x00", "says ''"),
+        (b"", "says ''"),
+    ],
+)
+def test_metadata_without_name_or_version_is_refused(tmp_path: Path, metadata: bytes, problem: str) -> None:
+    sdist = tar(tmp_path / "sample-1.2.3.tar.gz", {"sample-1.2.3/PKG-INFO": metadata})
+    assert problem in refused(sdist).problem
+    made = wheel(tmp_path / "sample-1.2.3-py3-none-any.whl", {"sample-1.2.3.dist-info/METADATA": metadata})
+    assert problem in refused(made).problem
+
+
+def test_a_version_may_be_written_in_another_way(tmp_path: Path) -> None:
+    file = tar(
+        tmp_path / "sample-1.2.3.tar.gz",
+        {
+            "sample-1.2.3/PKG-INFO": METADATA.replace(b"1.2.3", b"1.2.3.0")
+            + b"Description-Content-Type: text/plain\n\nA sample.\n",
+            "sample-1.2.3/sample.py": b"",  # twine takes the path that all members share for the top
+        },
+    )
+    assert checked(file) == "sample"
+
+
+def test_the_metadata_of_the_package_itself_is_read(tmp_path: Path) -> None:
+    other = METADATA.replace(b"sample", b"vendored")
+    sdist = tar(
+        tmp_path / "sample-1.2.3.tar.gz",
+        {"sample-1.2.3/vendor/PKG-INFO": other, "PKG-INFO": other, "sample-1.2.3/PKG-INFO": METADATA},
+    )
+    made = wheel(
+        tmp_path / "sample-1.2.3-py3-none-any.whl",
+        {
+            "sample/vendored-1.0.dist-info/METADATA": other,
+            "sample-1.2.3.dist-info/METADATA": METADATA,
+        },
+    )
+    assert [read_metadata(file)["name"] for file in (sdist, made)] == ["sample", "sample"]
+
+
+@pytest.mark.parametrize("name", ["sample-1.2.3.tar.gz", "sample-1.2.3-py3-none-any.whl", "notes.txt"])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00", b"PK\x05\x06"])
+def test_a_file_that_is_no_archive_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PermanentError, match=rf"^{name} cannot be read: "):
+        read_metadata(tmp_path / name)
+
+
+def test_an_archive_without_metadata_is_named(tmp_path: Path) -> None:
+    for file in (tar(tmp_path / "a-1.tar.gz", {"a-1/x": b""}), wheel(tmp_path / "a.whl", {"x": b""})):
+        with pytest.raises(PermanentError) as caught:
+            read_metadata(file)
+        assert caught.value.problem == f"{file.name} holds no core metadata"
+
+
+# Unpacking an sdist
+
+
+def member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def test_an_sdist_is_unpacked_to_its_top_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    file = tar(tmp_path / "s-1.tar.gz", {"s-1/PKG-INFO": METADATA, "s-1/pkg/a.py": b"a"})
+    top = unpack_sdist(file, tmp_path / "out")
+    assert top == tmp_path / "out" / "s-1"
+    assert (top / "pkg" / "a.py").read_bytes() == b"a"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        member("../outside", tarfile.REGTYPE),
+        member("s-1/../../outside", tarfile.REGTYPE),
+        member("s-1/link", tarfile.SYMTYPE, "../../outside"),
+        member("s-1/link", tarfile.SYMTYPE, "/etc/passwd"),
+        member("s-1/link", tarfile.LNKTYPE, "../outside"),
+        member("s-1/device", tarfile.CHRTYPE),
+        member("s-1/pipe", tarfile.FIFOTYPE),
+    ],
+    ids=lambda info: f"{info.name}-{info.linkname or info.type!r}",
+)
+def test_nothing_is_unpacked_outside_or_as_a_device(tmp_path: Path, bad: tarfile.TarInfo) -> None:
+    (tmp_path / "outside").write_text("untouched")
+    (tmp_path / "out").mkdir()
+    file = tar(tmp_path / "s-1.tar.gz", {"s-1/PKG-INFO": METADATA}, bad)
+    with pytest.raises(PermanentError, match=r"^s-1\.tar\.gz cannot be unpacked: "):
+        unpack_sdist(file, tmp_path / "out")
+    assert (tmp_path / "outside").read_text() == "untouched"
+
+
+def test_a_link_that_leads_out_in_two_steps_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    steps = [
+        member("s-1/a", tarfile.SYMTYPE, "."),
+        member("s-1/a/../../outside", tarfile.REGTYPE),
+    ]
+    with pytest.raises(PermanentError, match="cannot be unpacked"):
+        unpack_sdist(tar(tmp_path / "s-1.tar.gz", {}, *steps), tmp_path / "out")
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("names", [["a/x", "b/x"], ["x"], []])
+def test_an_sdist_has_one_top_folder(tmp_path: Path, names: list[str]) -> None:
+    (tmp_path / "out").mkdir()
+    file = tar(tmp_path / "s-1.tar.gz", dict.fromkeys(names, b""))
+    with pytest.raises(PermanentError, match=r"^s-1\.tar\.gz does not hold one top folder"):
+        unpack_sdist(file, tmp_path / "out")
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 10_000)
+    (tmp_path / "out").mkdir()
+    file = tar(tmp_path / "s-1.tar.gz", {"s-1/a": bytes(6_000), "s-1/b": bytes(6_000)})
+    with pytest.raises(PermanentError, match=r"unpacks to more than 10000 bytes"):
+        unpack_sdist(file, tmp_path / "out")
+    assert not (tmp_path / "out" / "s-1" / "b").exists()
+
+
+# Comparing
+
+
+def test_sdists_with_other_times_hold_the_same(tmp_path: Path) -> None:
+    files = {"s-1/PKG-INFO": METADATA, "s-1/a.py": b"a"}
+    one = tar(tmp_path / "1.tar.gz", files, mtime=1)
+    again = tar(tmp_path / "2.tar.gz", dict(reversed(files.items())), mtime=2)
+    assert one.read_bytes() != again.read_bytes()
+    assert same_contents(one, again)
+    assert not same_contents(one, tar(tmp_path / "3.tar.gz", {**files, "s-1/a.py": b"b"}))
+    assert not same_contents(one, tar(tmp_path / "4.tar.gz", {**files, "s-1/b.py": b""}))
+
+
+def test_wheels_with_other_times_hold_the_same(tmp_path: Path) -> None:
+    files = {"a.py": b"a", "a-1.dist-info/METADATA": METADATA}
+    one = wheel(tmp_path / "1.whl", files)
+    assert same_contents(one, wheel(tmp_path / "2.whl", files, year=2025))
+    assert not same_contents(one, wheel(tmp_path / "3.whl", {**files, "a.py": b"b"}))
