@@ -63,11 +63,12 @@ class Checked:
 )
 def demo(once: bool, state: Path, port: int) -> None:
     """Release a real package on this machine: push a tag, and watch the sensors do the rest."""
-    console = Console(highlight=False)
+    # Not in a terminal (a log, a pipe) nothing is folded: addresses stay whole.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     started = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {escape(line)}")
+        console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {escape(line)}", soft_wrap=True)
 
     with (
         sandbox(state.resolve(), say=say) as running,
@@ -89,7 +90,7 @@ def demo(once: bool, state: Path, port: int) -> None:
             checks = _check(running, metadata)
             for check in checks:
                 mark = "[green]✓[/]" if check.is_right else "[red]✗[/]"
-                console.print(f"{mark} {escape(check.what)}: {escape(check.answer)}")
+                console.print(f"{mark} {escape(check.what)}: {escape(check.answer)}", soft_wrap=True)
             say("done" if all(check.is_right for check in checks) else "not everything is right")
             if not once:
                 console.print(f"\nThe UI stays up at {ui}; Ctrl-C ends it and everything that was started.")
@@ -168,21 +169,26 @@ def _metadata(instance: dg.DagsterInstance, node: str) -> dict[str, Any]:
 
 
 def _published(metadata: dict[str, dict[str, Any]], ui: str) -> Table:
-    """What was published, with digests and links."""
-    shown = Table(title=f"{PROJECT} {VERSION} is released", title_justify="left")
-    shown.add_column("what")
-    shown.add_column("digest", overflow="fold")
-    shown.add_column("where", overflow="fold")
+    """What was published: each thing with its address, and its digest below."""
+    shown = Table(
+        title=f"\n{PROJECT} {VERSION} is released", title_justify="left", box=None, show_header=False
+    )
+    shown.add_column(style="bold")
+    shown.add_column(overflow="fold")
+
+    def add(what: str, where: str, digest: str) -> None:
+        shown.add_row(what, "\n".join(escape(line) for line in (where, digest) if line))
+
     for record in metadata["pypi_publication"]["files"].records:
-        shown.add_row(str(record.data["file"]), f"sha256:{record.data['sha256']}", str(record.data["url"]))
-    shown.add_row("GitHub release", "", str(metadata["github_release"]["release"]))
+        add(str(record.data["file"]), str(record.data["url"]), f"sha256:{record.data['sha256']}")
+    add("GitHub release", str(metadata["github_release"]["release"]), "")
     for platform in PLATFORMS:
         image = metadata[f"image_{platform.replace('/', '_')}"]
-        shown.add_row(f"image {platform}", image["digest"], image["image"])
-    shown.add_row("manifest list", metadata["manifest_list"]["digest"], metadata["manifest_list"]["image"])
+        add(f"image {platform}", image["image"], image["digest"])
+    add("manifest list", metadata["manifest_list"]["image"], metadata["manifest_list"]["digest"])
     for record in metadata["floating_tags"]["tags"].records:
-        shown.add_row(f"floating tag {record.data['tag']}", str(record.data["to"]), "")
-    shown.add_row("lineage and timings", "", f"{ui}/asset-groups")
+        add(f"floating tag {record.data['tag']}", "", str(record.data["to"]))
+    add("lineage and timings", f"{ui}/asset-groups", "")
     return shown
 
 
