@@ -1,0 +1,298 @@
+"""A maintainer of projects of their own: tags, materializes, and reads what Dagster's UI would show."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import requests
+
+from release_assets.destinations import package_index as index_destination
+from release_assets.destinations.package_index import IndexFile
+from release_assets.destinations.registry import Registry, parse_repository
+from release_assets.graph import build_release_graph
+from release_assets.project import Project
+from release_assets.sandbox import Sandbox
+from release_assets.sandbox.github import GitHubServer
+from release_assets.sandbox.package_index import PackageIndexes
+from release_assets_tests.repository import Repository
+
+RELEASE_HALF = ("version", "sdist", "wheel", "pypi_publication", "github_release")
+BUILD = RELEASE_HALF[:3]
+
+PYPROJECT = """\
+[build-system]
+requires = ["flit_core==3.12.0"]
+build-backend = "flit_core.buildapi"
+
+[project]
+name = "{name}"
+version = "{version}"
+description = "A sample."
+readme = "README.md"
+"""
+
+
+@dataclass(frozen=True)
+class Stands:
+    """Where the stand-ins are that a test releases to, and the variables that a user would set for them."""
+
+    indexes: Mapping[str, Mapping[str, str]]  # index and test_index, as defs.yaml has them
+    github_api_url: str
+    github_token: str
+    variables: Mapping[str, str]
+    sandbox: Sandbox | None = None  # only where images are built
+
+    def github(self, method: str, path: str, **body: Any) -> Any:
+        """An answer of GitHub's API."""
+        headers = {"Authorization": f"Bearer {self.github_token}"}
+        url = f"{self.github_api_url}{path}"
+        answer = requests.request(method, url, headers=headers, json=body or None, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that has ended, as a maintainer sees it."""
+
+    result: dg.ExecuteInProcessResult
+    records: list[dg.EventLogEntry]
+
+    @property
+    def success(self) -> bool:
+        return self.result.success
+
+    @property
+    def materialized(self) -> list[str]:
+        """The nodes that succeeded, in their order."""
+        return [event.asset_key.path[-1] for event in self._of("ASSET_MATERIALIZATION") if event.asset_key]
+
+    @property
+    def retried(self) -> list[str]:
+        """The nodes that were tried again, once for each time."""
+        return [(event.step_key or "").rpartition("__")[2] for event in self._of("STEP_UP_FOR_RETRY")]
+
+    @property
+    def failed(self) -> list[str]:
+        """The nodes that failed for good; those that only waited for them are not among them."""
+        return [(event.step_key or "").rpartition("__")[2] for event in self._of("STEP_FAILURE")]
+
+    def failure(self, node: str) -> dg.Failure:
+        """What the failed node says: its words and its metadata."""
+        for event in self._of("STEP_FAILURE"):
+            if (event.step_key or "").endswith(f"__{node}"):
+                data = event.step_failure_data.user_failure_data
+                assert data is not None, event.step_failure_data.error
+                return dg.Failure(data.description, data.metadata)
+        raise AssertionError(f"{node} did not fail; these did: {self.failed}")
+
+    def words(self, node: str) -> str:
+        """The failed node's words."""
+        return str(self.failure(node).description)
+
+    def metadata(self, node: str) -> dict[str, Any]:
+        """The node's metadata as plain values."""
+        for event in self._of("ASSET_MATERIALIZATION"):
+            if event.asset_key and event.asset_key.path[-1] == node:
+                found = event.step_materialization_data.materialization.metadata
+                return {name: value.value for name, value in found.items()}
+        raise AssertionError(f"{node} was not materialized; these were: {self.materialized}")
+
+    @property
+    def said(self) -> str:
+        """The event log's lines."""
+        return "\n".join(record.user_message for record in self.records)
+
+    def _of(self, kind: str) -> Iterator[dg.DagsterEvent]:
+        return (event for event in self.result.all_events if event.event_type_value == kind)
+
+
+@dataclass
+class Maintainer:
+    """A project with a repository, destinations and a DAGSTER_HOME of its own."""
+
+    stands: Stands
+    repository: Repository
+    home: Path
+    name: str  # of the package
+    attributes: dict[str, Any]
+    instances: list[dg.DagsterInstance] = field(default_factory=list)
+
+    @property
+    def project(self) -> Project:
+        return Project.model_validate(self.attributes)
+
+    @property
+    def simple_url(self) -> str:
+        return self.stands.indexes["index"]["simple_url"]
+
+    @property
+    def github_repository(self) -> str:
+        return str(self.attributes["github"]["repository"])
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that the images go to."""
+        return Registry(
+            parse_repository(self.attributes["image"]["repository"]),
+            username=self.stands.variables["DOCKER_USERNAME"],
+            token=self.stands.variables["DOCKER_TOKEN"],
+            username_env="DOCKER_USERNAME",
+            token_env="DOCKER_TOKEN",
+        )
+
+    def commit(self, version: str, **files: str) -> str:
+        """Commit the package at this version, and other files."""
+        return self.repository.commit(
+            {"pyproject.toml": PYPROJECT.format(name=self.name, version=version), **files}, version
+        )
+
+    def tag(self, tag: str, version: str, **files: str) -> str:
+        """Commit the package at this version and tag it; the commit."""
+        commit = self.commit(version, **files)
+        self.repository.tag(tag, annotated=True)
+        return commit
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        if not self.instances:
+            self.home.mkdir(exist_ok=True)
+            self.instances.append(dg.DagsterInstance.ephemeral(tempdir=str(self.home)))
+        return self.instances[-1]
+
+    def lose_dagster_home(self) -> None:
+        """Dagster and the store start from nothing."""
+        self.instances.pop().dispose()
+        self.home = self.home.with_name(f"{self.home.name}-again")
+
+    def materialize(self, tag: str, *nodes: str) -> Outcome:
+        """Materialize some nodes of a partition, or all, as the UI's button does; it may fail."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Parameter `partitions_def` of function `define_asset_job`")
+            definitions = build_release_graph(self.project)
+        assets = list(definitions.assets or [])
+        partitions = f"{self.project.project}_releases"
+        self.instance.add_dynamic_partitions(partitions, [tag])
+        selection = [dg.AssetKey([self.project.project, node]) for node in nodes]
+        result = dg.materialize(
+            assets,  # type: ignore[arg-type]  # all of them are assets
+            selection=selection or None,
+            partition_key=tag,
+            instance=self.instance,
+            raise_on_error=False,
+        )
+        return Outcome(result, list(self.instance.all_logs(result.run_id)))
+
+    def served(self, *, channel: str = "index") -> dict[str, IndexFile]:
+        """What pip finds."""
+        return index_destination.observe(self.stands.indexes[channel]["simple_url"], self.name)
+
+    def github_releases(self) -> dict[str, dict[str, Any]]:
+        """The releases on GitHub, by tag."""
+        found = self.stands.github("GET", f"/repos/{self.github_repository}/releases")
+        return {release["tag_name"]: release for release in found}
+
+    def digest(self, tag: str) -> str | None:
+        """The digest that an image tag points to."""
+        manifest = self.registry.manifest(tag)
+        return manifest.digest if manifest else None
+
+
+class NewMaintainer:
+    """Makes maintainers, each with a project that no other test has."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self._monkeypatch = monkeypatch
+        self.made: list[Maintainer] = []
+
+    def __call__(self, stands: Stands, *, dockerfile: str | None = None, **attributes: Any) -> Maintainer:
+        """A maintainer whose project has these attributes, and an image if there is a Dockerfile."""
+        for variable, value in stands.variables.items():
+            self._monkeypatch.setenv(variable, value)
+        name = f"sample_{uuid.uuid4().hex[:8]}"
+        made = stands.github("POST", "/user/repos", name=name, private=True)
+        repository = Repository(self._folder / name, {"sample/__init__.py": "", f"{name}.py": '"""A."""\n'})
+        image = {}
+        if dockerfile is not None:
+            assert stands.sandbox is not None
+            repository.commit({"Dockerfile": dockerfile})
+            image["image"] = {
+                "repository": f"{stands.sandbox.registry}/tests/{name}",
+                "cache": "none",
+                "build_contexts": stands.sandbox.build_contexts,
+            }
+        maintainer = Maintainer(
+            stands=stands,
+            repository=repository,
+            home=self._folder / f"{name}-home",
+            name=name,
+            attributes={
+                "project": name,
+                "repository": repository.remote,
+                "package": {},
+                **{channel: dict(index) for channel, index in stands.indexes.items()},
+                "github": {"api_url": stands.github_api_url, "repository": made["full_name"]},
+                **image,
+                **attributes,
+            },
+        )
+        self.made.append(maintainer)
+        return maintainer
+
+
+@pytest.fixture
+def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewMaintainer]:
+    """Makes a maintainer of a new project."""
+    factory = NewMaintainer(tmp_path, monkeypatch)
+    yield factory
+    for maintainer in factory.made:
+        for instance in maintainer.instances:
+            instance.dispose()
+
+
+@pytest.fixture(scope="session")
+def package_stands(package_index: PackageIndexes, github: GitHubServer) -> Stands:
+    """The stand-ins of the release half, which need no engine."""
+    return Stands(
+        indexes={"index": vars(package_index.index), "test_index": vars(package_index.test_index)},
+        github_api_url=github.api_url,
+        github_token=github.token,
+        variables={
+            "PYPI_TOKEN": package_index.token,
+            "TEST_PYPI_TOKEN": package_index.token,
+            "GITHUB_TOKEN": github.token,
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def image_stands(sandbox: Sandbox) -> Stands:
+    """All stand-ins."""
+    return Stands(
+        indexes={"index": vars(sandbox.index), "test_index": vars(sandbox.test_index)},
+        github_api_url=sandbox.github_api_url,
+        github_token=sandbox.environment["GITHUB_TOKEN"],
+        variables=sandbox.environment,
+        sandbox=sandbox,
+    )
+
+
+@pytest.fixture
+def maintainer(new: NewMaintainer, package_stands: Stands) -> Maintainer:
+    """The maintainer of a new project without images."""
+    return new(package_stands)
+
+
+def forms_of(secret: str) -> set[str]:
+    """How a secret can show itself: as it is, and in base64 wherever it starts in the encoded text."""
+    shifted = (base64.b64encode(b"x" * shift + secret.encode()).decode() for shift in range(3))
+    return {secret, *(text[4:-4] for text in shifted)}
