@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,9 +206,14 @@ def started_child(
     Raises CommandFailedError when the program cannot be started.
     """
     program = Path(argv[0]).name
+    if shutil.which(argv[0], path=env.get("PATH")) is None:
+        reason = "could not be started: it is not executable" if Path(argv[0]).exists() else None
+        raise CommandFailedError(program, reason or f"was not found: {os.fspath(argv[0])} does not exist")
+    if directory is not None and not directory.is_dir():
+        raise CommandFailedError(program, f"was not found: {directory} does not exist")
     try:
         child = subprocess.Popen(
-            [os.fspath(part) for part in argv],
+            [*_dies_with_us(), *(os.fspath(part) for part in argv)],
             env=dict(env),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -215,8 +221,6 @@ def started_child(
             stderr=stderr,
             start_new_session=True,
         )
-    except FileNotFoundError as error:
-        raise CommandFailedError(program, f"was not found: {error.filename} does not exist") from error
     except OSError as error:
         raise CommandFailedError(program, f"could not be started: {error}") from error
     try:
@@ -226,6 +230,15 @@ def started_child(
         for stream in (child.stdout, child.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _dies_with_us() -> list[str]:
+    """What makes the kernel end the child when the thread that started it dies, on Linux.
+
+    A worker that is killed with SIGKILL runs no `finally`: its build or upload would go on by itself.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 
 import dagster as dg
 
+from release_assets.assets.preflight import check_destinations
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import package_index
 from release_assets.links import package_page
@@ -31,12 +32,13 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         distributions = step.kept("sdist"), step.kept("wheel")
         wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
         name = distributions[0].name
-        step.require_secrets_of_the_release()
         with step.stage("observe"):
             observed = package_index.observe(index.simple_url, name)
             missing = package_index.missing_files(wanted, observed)
         step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
         if missing:
+            with step.stage("preflight"):
+                check_destinations(step)
             token = step.secret(index.token_env, f"uploading to {index.upload_url}")
             with step.stage("upload"), step.folder() as folder:
                 files = {kept.filename: step.store.fetch(kept, folder) for kept in distributions}

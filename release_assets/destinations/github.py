@@ -226,6 +226,26 @@ def connect(api_url: str, token: str | None) -> Requester:
     )
 
 
+def check_access(github: Requester, repository: str, *, token_env: str) -> None:
+    """Ask whether the token may write to the repository, by reading it: it changes nothing.
+
+    Raises PermanentError where it may not, or the repository is archived; else as find_release does.
+    GitHub shows the role of the token's owner; that a fine-grained token has less shows only at the draft.
+    """
+    where = f"{github.base_url}: reading {repository}"
+    with _in_our_words(github, f"reading {repository}", token_env):
+        _, answer = github.requestJsonAndCheck("GET", _path(repository))
+        may_push = (answer.get("permissions") or {}).get("push", True)
+        archived = bool(answer.get("archived"))
+    if archived:
+        raise PermanentError(f"{where}: it is archived.", "Unarchive the repository in its settings.")
+    if not may_push:
+        raise PermanentError(
+            f"{where}: the token's owner may not write to it.",
+            f"Put a token with `Contents: write` for this repository into {token_env}.",
+        )
+
+
 def find_release(
     github: Requester, repository: str, tag: str, *, token_env: str
 ) -> tuple[PublishedRelease | None, tuple[PublishedRelease, ...]]:

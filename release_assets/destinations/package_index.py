@@ -6,6 +6,7 @@ exchange with a server is bounded in bytes and in seconds, and nothing but twine
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -33,6 +34,7 @@ from release_assets.destinations.http import (
     CERTIFICATE_REMEDY,
     MEBIBYTE,
     Answer,
+    exchange,
     get,
     one_line,
     seconds_for,
@@ -174,6 +176,39 @@ def upload(
                 said = "\n".join(error.tail) or f"{error.program} {error.reason}"
                 failure = upload_failure(said, path.name, upload_url, token_env)
             raise failure from error
+
+
+def check_access(upload_url: str, token: str, *, token_env: str) -> None:
+    """Ask whether the token may upload, by an upload that lacks its file: it changes nothing.
+
+    Indexes look at the token before they look at the form, and answer 400 for the form. Raises
+    PermanentError for a refused token or an address that is no upload API, TransientError as observe does.
+    """
+    credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
+    answer = exchange(
+        "POST",
+        upload_url,
+        seconds=PAGE_SECONDS,
+        limit=MEBIBYTE,
+        headers={
+            "Authorization": f"Basic {credentials}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        },
+        data=b"%3Aaction=file_upload&protocol_version=1",
+    )
+    said = f"POST {upload_url}: {answer.status} {one_line(process.redact(answer.reason, [token]))}"
+    if answer.status in {401, 403} and _CLOSED.search(answer.reason):
+        raise TransientError(
+            f"{said}.", "The index's operators have closed uploads for a while; see its status page."
+        )
+    if answer.status in {401, 403}:
+        raise PermanentError(
+            f"{said}.", f"Check the token in {token_env}: is it valid for this index and project?"
+        )
+    if answer.status >= 500 or answer.status == 429:
+        raise TransientError(f"{said}.", AGAIN)
+    if answer.status in {404, 405} or answer.status < 400:
+        raise PermanentError(f"{said}: that is no upload API.", "Check the index's upload_url in the YAML.")
 
 
 def upload_failure(said: str, filename: str, upload_url: str, token_env: str) -> ReleaseError:

@@ -7,6 +7,7 @@ each tag, so that 1.2.3, 1.2, 1 and latest have one digest, and each moves at on
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -229,6 +230,18 @@ class Registry:
             there = urlsplit(urljoin(answer.url, following[1]))
             path = f"/tags/list?{there.query}"
         raise PermanentError(f"{self.repository.api_url} lists tags without an end", "Ask its operators.")
+
+    def check_access(self) -> None:
+        """Ask whether we may push, by beginning an upload and taking it back: it changes nothing.
+
+        Raises PermanentError when the registry refuses, TransientError when it is unwell.
+        """
+        answer = self._ask("POST", "/blobs/uploads/")
+        location = urljoin(answer.url, answer.headers.get("location", ""))
+        # An upload that is not taken back is forgotten by the registry after a while.
+        if urlsplit(location).netloc == urlsplit(answer.url).netloc:
+            with contextlib.suppress(PermanentError, TransientError):
+                self._exchange("DELETE", location, {}, None)
 
     def _ask(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
