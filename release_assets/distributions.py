@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
+from release_assets.tar import tarfile
 
 BUILD_SECONDS = 1800.0
 CHECK_SECONDS = 120.0

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from release_assets import process
 from release_assets.sandbox import system
 from release_assets.sandbox.registry import Registry
 from release_assets.sandbox.servers import SandboxError, loopback_session, wait_until
+from release_assets.tar import tarfile
 
 NAME = "python:3.12-slim"  # as the sample project's Dockerfile says it
 ARCHITECTURES = ("amd64", "arm64")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pypi_simple import PyPISimple
 
 from release_assets.sandbox.git_remote import create_remote, git
 from release_assets.sandbox.servers import SandboxError
+from release_assets.tar import tarfile
 
 NAME = "sampleproject"
 SDIST = "sampleproject-4.0.0.tar.gz"
