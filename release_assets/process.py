@@ -199,10 +199,12 @@ def started_child(
     directory: Path | None = None,
     stdout: int,
     stderr: int,
+    dies_with_us: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child that runs inside the block, and whose whole process group is gone after it.
 
-    `stdout` and `stderr` are as for Popen: a file descriptor or subprocess.PIPE.
+    `stdout` and `stderr` are as for Popen: a file descriptor or subprocess.PIPE. `dies_with_us` is for a
+    child that the thread which starts it also waits for: the kernel ends it together with that thread.
     Raises CommandFailedError when the program cannot be started.
     """
     program = Path(argv[0]).name
@@ -213,7 +215,7 @@ def started_child(
         raise CommandFailedError(program, f"was not found: {directory} does not exist")
     try:
         child = subprocess.Popen(
-            [*_dies_with_us(), *(os.fspath(part) for part in argv)],
+            [*(_ended_with_its_parent() if dies_with_us else ()), *map(os.fspath, argv)],
             env=dict(env),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -232,8 +234,8 @@ def started_child(
                 stream.close()
 
 
-def _dies_with_us() -> list[str]:
-    """What makes the kernel end the child when the thread that started it dies, on Linux.
+def _ended_with_its_parent() -> list[str]:
+    """On Linux, what a command line begins with so that the kernel ends it when its parent thread dies.
 
     A worker that is killed with SIGKILL runs no `finally`: its build or upload would go on by itself.
     """
