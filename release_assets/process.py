@@ -121,7 +121,7 @@ def run(
 
     started = heard = time.monotonic()
     with started_child(
-        argv, env=env, directory=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        argv, env=env, directory=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, dies_with_us=True
     ) as child:
         for is_stdout, chunk in _chunks(child):
             now = time.monotonic()
@@ -215,7 +215,7 @@ def started_child(
         raise CommandFailedError(program, f"was not found: {directory} does not exist")
     try:
         child = subprocess.Popen(
-            [*(_ended_with_its_parent() if dies_with_us else ()), *map(os.fspath, argv)],
+            [*(_ended_with_its_parent() if dies_with_us else ()), *(os.fspath(part) for part in argv)],
             env=dict(env),
             cwd=directory,
             stdin=subprocess.DEVNULL,
