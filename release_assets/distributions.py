@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from release_assets.tar import tarfile
 BUILD_SECONDS = 1800.0
 CHECK_SECONDS = 120.0
 SIZE_LIMIT = 100 * 1000 * 1000  # bytes a file; PyPI's default limit
+METADATA_LIMIT = 10 * 1000 * 1000  # bytes of core metadata that are read; a README is in it
 UNPACKED_LIMIT = 2 * 1000**3  # bytes an sdist may unpack to
 
 # Where the build environment's packages come from, for users who have a mirror of their own.
@@ -113,7 +115,7 @@ def unpack_sdist(sdist: Path, directory: Path) -> Path:
                         f"{sdist.name} unpacks to more than {UNPACKED_LIMIT} bytes", "Make the sdist smaller."
                     )
                 archive.extract(member, directory, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise PermanentError(
             f"{sdist.name} cannot be unpacked: {error}", "Make the backend write a sound .tar.gz (PEP 625)."
         ) from error
@@ -156,7 +158,7 @@ def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log)
     try:
         run(
             ["twine", "--no-color", "check", "--strict", file],
-            env=environment(NO_COLOR="1"),
+            env=environment(NO_COLOR="1", COLUMNS="200"),  # twine breaks lines, and file names, at 80
             timeout=CHECK_SECONDS,
             on_line=log,
         )
@@ -176,7 +178,7 @@ def read_metadata(file: Path) -> RawMetadata:
     """
     try:
         content = _metadata_of_wheel(file) if file.suffix == ".whl" else _metadata_of_sdist(file)
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
         raise PermanentError(
             f"{file.name} cannot be read: {error}", "Build it again from a clean checkout."
         ) from error
@@ -191,7 +193,8 @@ def _metadata_of_wheel(file: Path) -> bytes | None:
     with zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if name.count("/") == 1 and name.endswith(".dist-info/METADATA"):
-                return archive.read(name)
+                with archive.open(name) as stream:
+                    return stream.read(METADATA_LIMIT)
     return None
 
 
@@ -200,7 +203,7 @@ def _metadata_of_sdist(file: Path) -> bytes | None:
         for member in archive:
             if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
                 stream = archive.extractfile(member)
-                return stream.read() if stream else None
+                return stream.read(METADATA_LIMIT) if stream else None
     return None
 
 

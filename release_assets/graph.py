@@ -41,7 +41,6 @@ def build_release_graph(project: Project) -> dg.Definitions:
     release_job = dg.define_asset_job(
         f"{project.project}_release",
         selection=dg.AssetSelection.assets(*release_half),
-        partitions_def=partitions,
         # One step follows the other: a process for each would only cost seconds.
         executor_def=dg.in_process_executor,
         description="From a tag to the package index and the GitHub release.",
@@ -61,7 +60,6 @@ def build_release_graph(project: Project) -> dg.Definitions:
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
         selection=dg.AssetSelection.assets(release_half[0], *docker_half),
-        partitions_def=partitions,
         executor_def=PARALLEL,
         description="From a published release to its images, its manifest list and the floating tags.",
     )

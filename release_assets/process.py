@@ -70,7 +70,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     Base64 of `user:secret` depends on where the secret starts, so all three alignments are looked for:
     a server that echoes the Authorization header shows the secret that way.
     """
-    for secret in secrets:
+    # The longest first: a secret that begins like another must not keep its end.
+    for secret in sorted(secrets, key=len, reverse=True):
         for form in _forms(secret):
             text = text.replace(form, "***")
     return text
@@ -114,7 +115,8 @@ def run(
     size = 0
 
     def say(raw: bytes) -> None:
-        line = redact(raw[:LINE_LIMIT].decode(errors="replace").rstrip("\r\n"), secrets)
+        # Redacted before it is cut: half a secret would not be recognized.
+        line = redact(raw.decode(errors="replace").rstrip("\r\n"), secrets)[:LINE_LIMIT]
         tail.append(line)
         if on_line is not None:
             on_line(line)
@@ -156,10 +158,10 @@ def run(
 
 
 def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None]]:
-    """Lines as (from standard output?, bytes), and (False, None) about twice a second while it is silent.
+    """Lines as (from standard output?, bytes), and (False, None) at least twice a second to look at the time.
 
-    Ends when both streams do, or half a second after the child: a grandchild that still holds a pipe
-    must not keep us.
+    A very long line comes in pieces. Ends when the child has ended and both streams have, or half a second
+    after the child: a grandchild that still holds a pipe must not keep us.
     """
     assert child.stdout is not None  # noqa: S101  (both are pipes: see run)
     assert child.stderr is not None  # noqa: S101
@@ -170,25 +172,34 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map():
             ready = selector.select(timeout=0.5)
-            if not ready:
-                if child.poll() is not None:
+            if child.poll() is not None:
+                if not ready:
                     break
-                yield False, None
+                end_group(child)  # what it left behind would talk on
             for key, _ in ready:
                 stream = child.stdout if key.fileobj is child.stdout else child.stderr
                 chunk = os.read(stream.fileno(), 65536)
                 if not chunk:
                     selector.unregister(stream)
                     continue
-                *lines, last = (rest[stream] + chunk).split(b"\n")
-                if len(last) > LINE_LIMIT:
-                    lines, last = [*lines, last], b""
+                *lines, last = _lines(rest[stream] + chunk)
                 rest[stream] = last
                 for line in lines:
-                    yield stream is child.stdout, line + b"\n"
+                    yield stream is child.stdout, line
+            yield False, None
     for stream, last in rest.items():
         if last:
             yield stream is child.stdout, last
+    while child.poll() is None:  # it has closed its output and works on
+        yield False, None
+        time.sleep(0.1)
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """The whole lines in `text` with their ends, then what is left; more than `LINE_LIMIT` is not left."""
+    *lines, last = text.split(b"\n")
+    lines = [line + b"\n" for line in lines]
+    return [*lines, last, b""] if len(last) > LINE_LIMIT else [*lines, last]
 
 
 @contextlib.contextmanager

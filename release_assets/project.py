@@ -17,7 +17,7 @@ from release_assets.release import Channel, TagPatterns
 class Declared(BaseModel):
     """A block of the YAML: nothing in it is ignored, so a misspelt key is an error and not a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -226,7 +226,9 @@ class Project(Declared):
         if remote.startswith("-") or "::" in remote:
             # git would read the first as an option, and run a helper program named by the second.
             raise ValueError(f"{remote!r} is not a git remote or path")
-        if "@" in remote and urlsplit(remote).password:
+        parts = urlsplit(remote)
+        if parts.password or (parts.username and parts.scheme in {"http", "https"}):
+            # GitHub takes a token in the user's place: https://TOKEN@github.com/owner/name
             raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         return remote
 

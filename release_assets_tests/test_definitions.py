@@ -13,9 +13,6 @@ from release_assets import ReleaseGraph
 from release_assets.definitions import defs, project_files, read_project
 from release_assets.errors import PermanentError
 
-# graph.py says what Dagster 1.13 infers; this goes when that does.
-pytestmark = pytest.mark.filterwarnings("ignore:Parameter .partitions_def.:DeprecationWarning")
-
 SECRET = "s3cr3t"
 SAMPLE = """\
 type: release_assets.ReleaseGraph

@@ -281,6 +281,26 @@ def test_a_file_that_is_no_archive_is_named(tmp_path: Path, name: str, content: 
         read_metadata(tmp_path / name)
 
 
+def test_a_wheel_that_is_damaged_or_packed_in_another_way_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "s-1-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("s-1.dist-info/METADATA", METADATA * 50)
+    sound = file.read_bytes()
+    entry = sound.index(b"PK\x01\x02")  # of the central directory
+    changes = {
+        "damaged": dict.fromkeys(range(55, 70), 255),
+        "encrypted": {6: 1, entry + 8: 1},
+        "unknown method": {8: 99, entry + 10: 99},
+    }
+    for change in changes.values():
+        content = bytearray(sound)
+        for at, value in change.items():
+            content[at] = value
+        file.write_bytes(content)
+        with pytest.raises(PermanentError, match="cannot be read: "):
+            read_metadata(file)
+
+
 def test_an_archive_without_metadata_is_named(tmp_path: Path) -> None:
     for file in (tar(tmp_path / "a-1.tar.gz", {"a-1/x": b""}), wheel(tmp_path / "a.whl", {"x": b""})):
         with pytest.raises(PermanentError) as caught:

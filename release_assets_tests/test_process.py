@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from release_assets import process
 from release_assets.process import (
+    LINE_LIMIT,
     OUTPUT_LIMIT,
     TAIL_LINES,
     CommandFailedError,
@@ -97,6 +98,12 @@ def test_output_that_is_not_utf_8_is_still_text() -> None:
     assert run(["printf", r"caf\351\n"], env=environment(), timeout=20) == "caf\ufffd\n"
 
 
+def test_a_long_line_arrives_whole() -> None:
+    output = python("print('x' * 3_000_000)")
+    assert len(output) == 3_000_001
+    assert output.count("\n") == 1
+
+
 def test_output_without_end_is_cut_off_and_said() -> None:
     with pytest.raises(CommandFailedError) as caught:
         python("while True: print('x' * 1_000_000)")
@@ -156,6 +163,19 @@ def test_a_child_that_never_stops_talking_is_ended() -> None:
         run(["sh", "-c", "while :; do echo more; sleep 0.05; done"], env=environment(), timeout=1)
 
 
+def test_a_child_that_never_ends_its_line_is_ended() -> None:
+    """A progress bar: output ten times a second, and never a line feed."""
+    with pytest.raises(CommandTimedOutError, match="was ended after 1 s, its time limit"):
+        run(["sh", "-c", "for n in $(seq 80); do printf .; sleep 0.1; done"], env=environment(), timeout=1)
+
+
+def test_a_child_that_closes_its_output_is_ended_all_the_same() -> None:
+    started = time.monotonic()
+    with pytest.raises(CommandTimedOutError, match="was ended after 1 s, its time limit"):
+        run(["sh", "-c", "exec >&- 2>&-; sleep 60"], env=environment(), timeout=1)
+    assert time.monotonic() - started < 5
+
+
 def test_a_silent_child_is_ended_before_its_time() -> None:
     with pytest.raises(CommandTimedOutError) as caught:
         run(["sh", "-c", "echo begun; sleep 60"], env=environment(), timeout=60, silence=1)
@@ -195,6 +215,13 @@ def test_what_a_child_leaves_behind_goes_with_it_and_keeps_nobody_waiting(tmp_pa
     assert python(START_A_BEAT + "print('done')", directory=tmp_path) == "done\n"
     assert time.monotonic() - started < 5
     assert not is_beating(tmp_path)
+
+
+def test_what_a_child_leaves_behind_cannot_talk_on() -> None:
+    started = time.monotonic()
+    program = "(for n in $(seq 600); do echo more; sleep 0.1; done) & echo done"
+    assert "done\n" in run(["sh", "-c", program], env=environment(), timeout=20)
+    assert time.monotonic() - started < 5
 
 
 def test_what_a_child_started_goes_with_it_when_the_caller_fails(tmp_path: Path) -> None:
@@ -314,6 +341,23 @@ def test_text_without_a_secret_is_left_alone(text: str) -> None:
     assert redact(text, []) == text
     assert redact(text, [""]) == text
     assert redact(text, ["\ue000-not-in-it"]).replace("\ue000-not-in-it", "") == text
+
+
+def test_a_secret_that_begins_like_another_is_hidden_whole() -> None:
+    assert redact("token-of-sample-2", ["token-of-sample", "token-of-sample-2"]) == "***"
+
+
+def test_a_very_long_line_does_not_show_half_a_secret() -> None:
+    lines: list[str] = []
+    secret = "s3cr3t-" * 8
+    run(
+        [sys.executable, "-c", f"print('x' * ({LINE_LIMIT} - 20) + {secret!r})"],
+        env=environment(),
+        timeout=20,
+        secrets=[secret],
+        on_line=lines.append,
+    )
+    assert "s3cr3t" not in "".join(lines)
 
 
 def test_every_secret_is_hidden_every_time() -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
@@ -53,7 +53,7 @@ def parse_tags(output: str) -> dict[str, str]:
     """
     tags: dict[str, str] = {}
     peeled: dict[str, str] = {}
-    for line in output.splitlines():
+    for line in output.split("\n"):  # splitlines would split tags at U+0085 and U+2028, too
         sha, _, ref = line.partition("\t")
         name = ref.removeprefix("refs/tags/")
         if name == ref or not re.fullmatch(r"[0-9a-f]{40,64}", sha):
@@ -102,9 +102,10 @@ class Mirror:
 
     def read(self, commit: str, path: str) -> str | None:
         """The text of a file in a commit, None when there is no such file."""
+        path = PurePosixPath(path).as_posix()  # git knows no a//b and no a/./b
         if not self._git("ls-tree", commit, "--", path).startswith("100"):
             return None
-        return self._git("show", f"{commit}:{path.removeprefix('./')}")
+        return self._git("show", f"{commit}:{path}")
 
     def checkout(self, commit: str, directory: Path, log: Log) -> None:
         """A clean working tree of `commit` in the new folder `directory`, tags and submodules included.
@@ -142,6 +143,8 @@ class Mirror:
     def _fetch_all(self) -> None:
         if not (self.path / "HEAD").is_file():
             _git("init", "--quiet", "--bare", str(self.path), timeout=LOCAL_SECONDS, remote=self.remote)
+        for stale in self.path.rglob("*.lock"):
+            stale.unlink(missing_ok=True)  # of a fetch that was killed: we hold the lock that counts
         self._git(
             "fetch", "--quiet", "--prune", "--force", "--", self.remote,
             "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*",
@@ -156,7 +159,7 @@ class Mirror:
 REFUSALS = re.compile(
     r"authentication failed|could not read (username|password)|permission denied|access denied"
     r"|repository .*not found|does not (appear to be a git repository|exist)|not a git repository"
-    r"|403|401|host key verification failed|dubious ownership|bad object|unknown revision",
+    r"|returned error: 40[13]|host key verification failed|dubious ownership|bad object|unknown revision",
     re.IGNORECASE,
 )
 
@@ -167,6 +170,7 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     env = environment(
         GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS="true", GIT_OPTIONAL_LOCKS="0", **needed
     )
+    env["LC_ALL"] = "C.UTF-8"  # what git says is looked at below, in English
     env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
     try:
         return run(["git", *arguments], env=env, timeout=timeout, on_line=log)

@@ -20,6 +20,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 
 
@@ -116,7 +117,7 @@ def github_releases(
             waiting=set(seen.waiting) if seen else set(),
             ours=instance.get_materialized_partitions(key("github_release")) | tests,
             built=instance.get_materialized_partitions(key("manifest_list")),
-            in_flight=_in_flight(instance, key("manifest_list")),
+            in_flight=_in_flight(instance, docker_job.name, key("manifest_list")),
             patterns=patterns,
         )
         if seen is None:
@@ -134,12 +135,15 @@ def github_releases(
     return sensor
 
 
-def _in_flight(instance: dg.DagsterInstance, manifest_list: dg.AssetKey) -> set[str]:
-    """The partitions whose manifest list an unfinished run is about to make."""
+def _in_flight(instance: dg.DagsterInstance, docker_job: str, manifest_list: dg.AssetKey) -> set[str]:
+    """The partitions whose manifest list an unfinished run is about to make.
+
+    A run that a sensor launched has no selection: it makes everything in its job.
+    """
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return {
         tag
         for run in runs
-        if manifest_list in (run.asset_selection or ())
+        if (manifest_list in run.asset_selection if run.asset_selection else run.job_name == docker_job)
         if (tag := run.tags.get("dagster/partition")) is not None
     }

@@ -73,6 +73,12 @@ def test_tag_names_are_read_whole(repository: Repository) -> None:
     assert set(observe_tags(repository.remote)) == set(names)
 
 
+def test_a_tag_with_a_line_separator_in_it_is_not_another_tag(repository: Repository) -> None:
+    for name in ("v9.9.9\u2028x", "v9.9.8\u0085x"):
+        repository.tag(name)
+    assert set(observe_tags(repository.remote)) == {"v9.9.9\u2028x", "v9.9.8\u0085x"}
+
+
 def test_branches_are_no_tags(repository: Repository) -> None:
     repository.git("branch", "v1.0")
     repository.git("branch", "tags/v1.1")
@@ -108,7 +114,7 @@ def test_a_folder_that_is_no_repository_is_a_matter_for_a_person(tmp_path: Path)
 def test_a_server_that_is_down_is_asked_again() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # and never listens: connections are refused
-        remote = f"http://127.0.0.1:{held.getsockname()[1]}/sample.git"
+        remote = f"http://127.0.0.1:{held.getsockname()[1]}/401/sample403.git"  # and these are no statuses
         with pytest.raises(TransientError) as caught:
             observe_tags(remote)
     assert caught.value.problem.startswith(f"git cannot reach {remote}: failed with exit status 128. ")
@@ -187,6 +193,17 @@ def test_a_fetch_that_was_cut_off_is_begun_again(repository: Repository, mirror:
     assert mirror.fetch(repository.first).sha == repository.first
 
 
+@pytest.mark.parametrize("lock", ["packed-refs.lock", "refs/tags/v1.0.lock", "refs/heads/main.lock"])
+def test_a_lock_left_by_a_killed_fetch_is_no_obstacle(
+    repository: Repository, mirror: Mirror, lock: str
+) -> None:
+    mirror.fetch(repository.first)
+    sha = repository.commit({"a": "a"})
+    repository.tag("v1.0")
+    (mirror.path / lock).touch()
+    assert mirror.fetch(sha).sha == sha
+
+
 def test_steps_that_fetch_at_the_same_time_all_get_the_commit(repository: Repository, tmp_path: Path) -> None:
     commits = [repository.commit({"n": str(n)}) for n in range(4)]
 
@@ -240,10 +257,13 @@ def test_a_file_that_is_not_in_the_commit_is_none(repository: Repository, mirror
         assert mirror.read(sha, name) is None
 
 
-def test_a_path_may_begin_with_a_dot(repository: Repository, mirror: Mirror) -> None:
+@pytest.mark.parametrize(
+    "path", ["./pkg/version.py", "././pkg/version.py", "pkg//version.py", "pkg/./version.py"]
+)
+def test_a_path_may_be_written_in_any_way(repository: Repository, mirror: Mirror, path: str) -> None:
     sha = repository.commit({"pkg/version.py": "x"})
     mirror.fetch(sha)
-    assert mirror.read(sha, "./pkg/version.py") == "x"
+    assert mirror.read(sha, path) == "x"
 
 
 def test_a_link_is_not_followed(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:

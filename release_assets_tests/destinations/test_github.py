@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from github.Requester import Requester
 
-from release_assets.destinations import github, package_index
+from release_assets.destinations import github, http
 from release_assets.destinations.github import (
     Page,
     PublishedRelease,
@@ -406,7 +406,7 @@ def test_the_token_is_not_sent_where_an_answer_points(hub: Hub, tmp_path: Path) 
 
 
 def test_a_server_that_trickles_is_given_up(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_index, "FILE_SECONDS", 1.0)
+    monkeypatch.setattr(http, "FILE_SECONDS", 1.0)
     server.answers(lambda handler: server.drip(handler, b"HTTP/1.0 200 OK\r\nX-Slow: ", b"x"))
     with pytest.raises(TransientError, match="took longer than 1 s"):
         find_release(connect(server.url, TOKEN), REPOSITORY, "v1", token_env="GITHUB_TOKEN")

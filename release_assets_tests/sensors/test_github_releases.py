@@ -18,9 +18,6 @@ from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.sensors.conftest import Ticks
 from release_assets_tests.strategies import MANY
 
-# graph.py says what Dagster 1.13 infers; this goes when that does.
-pytestmark = pytest.mark.filterwarnings("ignore:Parameter .partitions_def.:DeprecationWarning")
-
 NONE: frozenset[str] = frozenset()
 
 
@@ -216,4 +213,19 @@ def test_images_that_somebody_builds_by_hand_are_waited_for(sensor: Ticks, serve
     assert sensor.tick() == []
     sensor.instance.report_run_failed(run)
     assert [request.partition_key for request in sensor.tick()] == ["v1.0"]
+    assert sensor.tick() == []
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+def test_images_that_a_rebuild_tag_asked_for_are_waited_for(
+    sensor: Ticks, server: ScriptedServer, status: dg.DagsterRunStatus
+) -> None:
+    """A run that a sensor launched has no selection: it makes everything in its job."""
+    server.answers(page(), page("v1.0", etag='"2"'), Told(304))
+    sensor.tick()
+    job = sensor.definitions.resolve_job_def("sample_docker")
+    run = sensor.instance.create_run_for_job(job, tags={"dagster/partition": "v1.0"}, status=status)
+    assert sensor.tick() == []
+    sensor.materialized("manifest_list", "v1.0")
+    sensor.instance.delete_run(run.run_id)
     assert sensor.tick() == []

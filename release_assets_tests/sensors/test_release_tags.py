@@ -19,9 +19,6 @@ from release_assets_tests.repository import Repository
 from release_assets_tests.sensors.conftest import Ticks
 from release_assets_tests.strategies import MANY, tags
 
-# graph.py says what Dagster 1.13 infers; this goes when that does.
-pytestmark = pytest.mark.filterwarnings("ignore:Parameter .partitions_def.:DeprecationWarning")
-
 PATTERNS = TagPatterns()
 A, B = "a" * 40, "b" * 40
 
