@@ -1,42 +1,49 @@
 # The code location: release-assets with git, the docker client and buildx, run by a user without rights.
-# It talks to an engine that you give it (DOCKER_HOST, or a socket that group 999 may use), never to its own.
+# It has no engine of its own: give it one with DOCKER_HOST, or a socket and its group.
 #
 #   docker build -t release-assets .
-#   docker run -v release-assets:/var/lib/release-assets -e PYPI_TOKEN … -p 127.0.0.1:4000:4000 release-assets
+#   docker run -p 127.0.0.1:4000:4000 -e PYPI_TOKEN -e GITHUB_TOKEN -e DOCKER_USERNAME -e DOCKER_TOKEN \
+#     -v "$PWD/defs:/defs:ro" -e RELEASE_ASSETS_DEFS=/defs -v release-assets:/var/lib/release-assets \
+#     -v /var/run/docker.sock:/var/run/docker.sock --group-add "$(stat -c %g /var/run/docker.sock)" release-assets
 #
 # Behind a proxy with a certificate authority of its own:
 #   docker build --secret id=ca_bundle,src=ca.pem --build-arg SSL_CERT_FILE=/run/secrets/ca_bundle .
 
-FROM python:3.12-slim AS packages
-ARG SSL_CERT_FILE
-WORKDIR /source
-COPY requirements.lock .
-# uv in its locked version, then everything else by uv: seconds instead of a minute.
-RUN --mount=type=secret,id=ca_bundle \
-    sed -n '/^uv==/,/[^\\]$/p' requirements.lock > uv.txt \
- && python -m venv /opt/uv \
- && /opt/uv/bin/pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r uv.txt
-COPY pyproject.toml README.md ./
-COPY release_assets release_assets
-RUN --mount=type=secret,id=ca_bundle \
-    python -m venv --without-pip /opt/release-assets \
- && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/release-assets/bin/python \
-    --constraint requirements.lock .
-
 FROM python:3.12-slim
+
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends git openssh-client docker-cli docker-buildx \
- && rm -rf /var/lib/apt/lists/*
-RUN groupadd --gid 999 engine \
- && useradd --uid 1000 --groups engine --create-home release \
- && install -d -o release /var/lib/release-assets
-COPY --from=packages /opt/release-assets /opt/release-assets
-COPY --chown=release dagster.yaml /var/lib/release-assets/
-ENV PATH=/opt/release-assets/bin:$PATH \
+ && apt-get install --yes --no-install-recommends ca-certificates docker-buildx docker-cli git openssh-client \
+ && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
+
+RUN useradd --uid 1000 --create-home release \
+ && install --directory --owner=release --group=release /var/lib/release-assets
+COPY --chown=release:release dagster.yaml /var/lib/release-assets/
+WORKDIR /var/lib/release-assets
+
+ENV VIRTUAL_ENV=/opt/release-assets \
+    PATH=/opt/release-assets/bin:$PATH \
     DAGSTER_HOME=/var/lib/release-assets \
     PYTHONUNBUFFERED=1
+
+# The locked versions of what runs: pip brings uv, uv brings everything else, in seconds instead of a minute.
+ARG SSL_CERT_FILE
+RUN --mount=type=secret,id=ca_bundle \
+    --mount=type=bind,source=requirements.lock,target=/source/requirements.lock \
+    --mount=type=bind,source=pyproject.toml,target=/source/pyproject.toml \
+    python -m venv --without-pip "$VIRTUAL_ENV" \
+ && sed -n '/^uv==/,/[^\\]$/p' /source/requirements.lock > /tmp/uv.txt \
+ && pip --python "$VIRTUAL_ENV" install --quiet --disable-pip-version-check --no-cache-dir --no-compile \
+    --require-hashes -r /tmp/uv.txt \
+ && rm /tmp/uv.txt \
+ && uv pip install --quiet --no-cache --compile-bytecode --require-hashes \
+    --constraint /source/requirements.lock -r /source/pyproject.toml
+
+# The code comes last, since it changes most: what is above stays in the cache.
+RUN --mount=type=secret,id=ca_bundle \
+    --mount=type=bind,target=/source \
+    uv pip install --quiet --no-cache --compile-bytecode --no-deps /source
+
 USER release
-WORKDIR /var/lib/release-assets
 EXPOSE 4000
 HEALTHCHECK --start-period=30s CMD ["dagster", "api", "grpc-health-check", "-p", "4000"]
 CMD ["dagster", "code-server", "start", "-h", "0.0.0.0", "-p", "4000", "-m", "release_assets.definitions"]

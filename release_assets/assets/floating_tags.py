@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import dagster as dg
+from packaging.version import Version
 
 from release_assets.assets.image_step import image_registry, published_images
 from release_assets.assets.step import Recorded, Step, release_node, table
+from release_assets.destinations import git
+from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError, TransientError
 from release_assets.image_tags import holders, image_tag
 from release_assets.project import Image, Project
@@ -33,7 +36,7 @@ def floating_tags(
         own_tag = image_tag(release.version, release.channel)
         with step.stage("observe"):
             own = registry.manifest(own_tag)
-            published = published_images(step, registry.tags())
+            published = published_images(step, step.remote_tags, registry.tags())
         if own is None:
             raise PermanentError(
                 f"{registry.repository.reference(own_tag)} is not in the registry",
@@ -62,6 +65,15 @@ def floating_tags(
                     "Somebody else may move the same tag; find out who, then materialize again.",
                 )
             step.say(f"{tag} moved from {found} to {own.digest}")
+            newest = _holder_now(step, registry, tag)
+            if newest != release.version:
+                # Another daemon published it between our look and our move: it shall not lose the tag to us.
+                with step.stage("push"):
+                    newer = registry.manifest(image_tag(newest, release.channel)) or own
+                    registry.put_manifest(tag, newer)
+                step.say(f"{tag} moved on to {newest}, which was published meanwhile: {newer.digest}")
+                rows.append({"tag": tag, "from": found, "to": newer.digest, "why": f"highest is {newest}"})
+                continue
             rows.append({"tag": tag, "from": found, "to": own.digest, "why": f"highest is {holder}"})
         state = "\n".join(f"{row['tag']} {row['to']}" for row in rows)
         return Recorded(
@@ -75,3 +87,9 @@ def floating_tags(
         )
 
     return work
+
+
+def _holder_now(step: Step, registry: Registry, tag: str) -> Version:
+    """Who the tag belongs to at this moment, by the remote and the registry asked anew."""
+    remote_tags = git.observe_tags(step.project.repository)
+    return holders(step.release, published_images(step, remote_tags, registry.tags()))[tag]

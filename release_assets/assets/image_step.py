@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,15 +98,15 @@ def published_files(step: Step, scratch: Path) -> Path:
     return folder
 
 
-def published_images(step: Step, tags: set[str]) -> set[Version]:
-    """The versions of the release's channel whose manifest list is in the registry, by git's tags."""
+def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) -> set[Version]:
+    """The versions of the release's channel that git has a tag for and the registry a manifest list."""
     kind = step.tag.kind
-    parsed = (parse_tag(name, step.project.tags.patterns) for name in step.remote_tags)
+    parsed = (parse_tag(name, step.project.tags.patterns) for name in git_tags)
     return {
         tag.version
         for tag in parsed
         if isinstance(tag, ParsedTag)
         and tag.kind is kind
         and (kind is TagKind.TEST or not tag.version.is_prerelease)
-        and image_tag(tag.version, step.release.channel) in tags
+        and image_tag(tag.version, step.release.channel) in image_tags
     }

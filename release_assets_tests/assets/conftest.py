@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,15 @@ from release_assets.project import Project
 from release_assets.sandbox import Sandbox
 from release_assets.sandbox.github import GitHubServer
 from release_assets.sandbox.package_index import PackageIndexes
+from release_assets_tests.destinations.conftest import server
 from release_assets_tests.repository import Repository
+
+__all__ = ["server"]  # a fixture of the destinations' tests
 
 RELEASE_HALF = ("version", "sdist", "wheel", "pypi_publication", "github_release")
 BUILD = RELEASE_HALF[:3]
+
+SECRETS = {"PYPI_TOKEN", "TEST_PYPI_TOKEN", "GITHUB_TOKEN", "DOCKER_USERNAME", "DOCKER_TOKEN"}
 
 PYPROJECT = """\
 [build-system]
@@ -37,7 +43,15 @@ name = "{name}"
 version = "{version}"
 description = "A sample."
 readme = "README.md"
+requires-python = ">=3.11"
 """
+
+
+def graph_of(project: Project) -> dg.Definitions:
+    """What Dagster loads for the project."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Parameter `partitions_def` of function `define_asset_job`")
+        return build_release_graph(project)
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Stands:
     indexes: Mapping[str, Mapping[str, str]]  # index and test_index, as defs.yaml has them
     github_api_url: str
     github_token: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, str]  # every one that a release may need
     sandbox: Sandbox | None = None  # only where images are built
 
     def github(self, method: str, path: str, **body: Any) -> Any:
@@ -63,12 +77,12 @@ class Stands:
 class Outcome:
     """A run that has ended, as a maintainer sees it."""
 
-    result: dg.ExecuteInProcessResult
+    events: Sequence[dg.DagsterEvent]
     records: list[dg.EventLogEntry]
 
     @property
     def success(self) -> bool:
-        return self.result.success
+        return any(event.event_type is dg.DagsterEventType.RUN_SUCCESS for event in self.events)
 
     @property
     def materialized(self) -> list[str]:
@@ -112,7 +126,7 @@ class Outcome:
         return "\n".join(record.user_message for record in self.records)
 
     def _of(self, kind: str) -> Iterator[dg.DagsterEvent]:
-        return (event for event in self.result.all_events if event.event_type_value == kind)
+        return (event for event in self.events if event.event_type_value == kind)
 
 
 @dataclass
@@ -124,6 +138,7 @@ class Maintainer:
     home: Path
     name: str  # of the package
     attributes: dict[str, Any]
+    variables: dict[str, str]  # what Dagster's process has; a test takes some away
     instances: list[dg.DagsterInstance] = field(default_factory=list)
 
     @property
@@ -175,21 +190,30 @@ class Maintainer:
 
     def materialize(self, tag: str, *nodes: str) -> Outcome:
         """Materialize some nodes of a partition, or all, as the UI's button does; it may fail."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Parameter `partitions_def` of function `define_asset_job`")
-            definitions = build_release_graph(self.project)
+        definitions = graph_of(self.project)
         assets = list(definitions.assets or [])
         partitions = f"{self.project.project}_releases"
         self.instance.add_dynamic_partitions(partitions, [tag])
         selection = [dg.AssetKey([self.project.project, node]) for node in nodes]
-        result = dg.materialize(
-            assets,  # type: ignore[arg-type]  # all of them are assets
-            selection=selection or None,
-            partition_key=tag,
-            instance=self.instance,
-            raise_on_error=False,
-        )
-        return Outcome(result, list(self.instance.all_logs(result.run_id)))
+        with self.environment():
+            result = dg.materialize(
+                assets,  # type: ignore[arg-type]  # all of them are assets
+                selection=selection or None,
+                partition_key=tag,
+                instance=self.instance,
+                raise_on_error=False,
+            )
+        return Outcome(result.all_events, list(self.instance.all_logs(result.run_id)))
+
+    @contextlib.contextmanager
+    def environment(self) -> Iterator[None]:
+        """The environment of Dagster's process inside the block."""
+        with pytest.MonkeyPatch.context() as patch:
+            for variable in SECRETS - set(self.variables):
+                patch.delenv(variable, raising=False)
+            for variable, value in self.variables.items():
+                patch.setenv(variable, value)
+            yield
 
     def served(self, *, channel: str = "index") -> dict[str, IndexFile]:
         """What pip finds."""
@@ -209,15 +233,12 @@ class Maintainer:
 class NewMaintainer:
     """Makes maintainers, each with a project that no other test has."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._monkeypatch = monkeypatch
         self.made: list[Maintainer] = []
 
     def __call__(self, stands: Stands, *, dockerfile: str | None = None, **attributes: Any) -> Maintainer:
         """A maintainer whose project has these attributes, and an image if there is a Dockerfile."""
-        for variable, value in stands.variables.items():
-            self._monkeypatch.setenv(variable, value)
         name = f"sample_{uuid.uuid4().hex[:8]}"
         made = stands.github("POST", "/user/repos", name=name, private=True)
         repository = Repository(self._folder / name, {"sample/__init__.py": "", f"{name}.py": '"""A."""\n'})
@@ -244,15 +265,16 @@ class NewMaintainer:
                 **image,
                 **attributes,
             },
+            variables=dict(stands.variables),
         )
         self.made.append(maintainer)
         return maintainer
 
 
-@pytest.fixture
-def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewMaintainer]:
+@pytest.fixture(scope="package")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewMaintainer]:
     """Makes a maintainer of a new project."""
-    factory = NewMaintainer(tmp_path, monkeypatch)
+    factory = NewMaintainer(tmp_path_factory.mktemp("projects"))
     yield factory
     for maintainer in factory.made:
         for instance in maintainer.instances:
@@ -290,6 +312,26 @@ def image_stands(sandbox: Sandbox) -> Stands:
 def maintainer(new: NewMaintainer, package_stands: Stands) -> Maintainer:
     """The maintainer of a new project without images."""
     return new(package_stands)
+
+
+@dataclass(frozen=True)
+class Released:
+    """A release that only needs to be looked at, or to be materialized again."""
+
+    maintainer: Maintainer
+    tag: str
+    commit: str
+    first: Outcome
+
+
+@pytest.fixture(scope="package")
+def released(new: NewMaintainer, package_stands: Stands) -> Released:
+    """v1.2.3, the whole release half."""
+    maintainer = new(package_stands)
+    commit = maintainer.tag("v1.2.3", "1.2.3")
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.success, outcome.said
+    return Released(maintainer, "v1.2.3", commit, outcome)
 
 
 def forms_of(secret: str) -> set[str]:
