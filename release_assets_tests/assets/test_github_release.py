@@ -1,0 +1,132 @@
+"""github_release: one published release, with the distributions and their sums, told from the version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from packaging.version import Version
+from upath import UPath
+
+from release_assets import process
+from release_assets.assets.github_release import is_latest, sha256sums
+from release_assets.assets.step import Step
+from release_assets.destinations import package_index
+from release_assets.release import Channel, Release
+from release_assets.store import DistributionStore
+from release_assets_tests.assets.conftest import BUILD, Maintainer, NewMaintainer, Released, Stands
+
+
+def test_the_release_is_published_with_a_title_and_how_to_install_it(released: Released) -> None:
+    maintainer = released.maintainer
+    (release,) = maintainer.github_releases().values()
+    assert (release["tag_name"], release["name"]) == ("v1.2.3", "Release v1.2.3")
+    assert (release["draft"], release["prerelease"]) == (False, False)
+    assert f"pip install {maintainer.name}==1.2.3" in release["body"]
+    assert released.first.metadata("sdist")["sha256"] in release["body"]
+    assert f"Built from commit {released.commit}." in release["body"]
+    assert "docker pull" not in release["body"]
+    metadata = released.first.metadata("github_release")
+    assert metadata["release"] == release["html_url"]
+    assert metadata["notes"] == release["body"]
+
+
+def test_its_assets_are_the_published_files_and_sums_that_verify_them(
+    released: Released, tmp_path: Path
+) -> None:
+    """The stand-in hands out no asset's bytes: the sums are made again, and compared by their size."""
+    maintainer, first = released.maintainer, released.first
+    (release,) = maintainer.github_releases().values()
+    assert {asset["name"] for asset in release["assets"]} == {*maintainer.served(), "SHA256SUMS"}
+    for file in maintainer.served().values():
+        package_index.download(file, tmp_path)
+    store = DistributionStore(
+        UPath(maintainer.home / "storage" / "release_assets" / "distributions"), maintainer.name, "v1.2.3"
+    )
+    sdist, wheel = store.find("sdist"), store.find("wheel")
+    assert sdist is not None
+    assert wheel is not None
+    sums = sha256sums((sdist, wheel))
+    sizes = {asset["name"]: asset["size"] for asset in release["assets"]}
+    assert sizes == {
+        "SHA256SUMS": len(sums),
+        **{first.metadata(kind)["file"]: first.metadata(kind)["size_bytes"] for kind in BUILD[1:]},
+    }
+    (tmp_path / "SHA256SUMS").write_text(sums)
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    said = process.run(command, env=process.environment(LC_ALL="C"), timeout=10, directory=tmp_path)
+    assert said.splitlines() == [
+        f"{maintainer.name}-1.2.3.tar.gz: OK",
+        f"{maintainer.name}-1.2.3-py3-none-any.whl: OK",
+    ]
+
+
+def test_materializing_again_changes_nothing(released: Released) -> None:
+    before = released.maintainer.github_releases()
+    again = released.maintainer.materialize(released.tag, "github_release")
+    assert again.success
+    assert released.maintainer.github_releases() == before
+
+
+def test_a_release_that_a_person_made_keeps_its_text_and_gets_the_files(maintainer: Maintainer) -> None:
+    maintainer.tag("v1.2.3", "1.2.3")
+    path = f"/repos/{maintainer.github_repository}/releases"
+    maintainer.stands.github("POST", path, tag_name="v1.2.3", name="Spring", body="By hand.")
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.success
+    (release,) = maintainer.github_releases().values()
+    assert (release["name"], release["body"]) == ("Spring", "By hand.")
+    assert len(release["assets"]) == 3
+
+
+def test_a_prerelease_is_marked_as_one(maintainer: Maintainer) -> None:
+    maintainer.tag("v2.0.0-rc.1", "2.0.0rc1")
+    outcome = maintainer.materialize("v2.0.0-rc.1")
+    assert outcome.metadata("version")["channel"] == "prerelease"
+    release = maintainer.github_releases()["v2.0.0-rc.1"]
+    assert (release["prerelease"], release["draft"]) == (True, False)
+    assert f"pip install {maintainer.name}==2.0.0rc1" in release["body"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "latest"),
+    [
+        ("v1.10.0.post1", True),  # stable, and higher than 1.10.0
+        ("v1.10.0", False),
+        ("v1.9.9", False),  # a back-patch, which GitHub would take for the latest by its date
+        ("v2.0.0rc1", False),
+    ],
+)
+def test_latest_is_decided_by_version_and_not_by_date(maintainer: Maintainer, tag: str, latest: bool) -> None:
+    stable = ("v1.10.0", "v1.9.9", "v1.10.0.post1")
+    for name in (*stable, "v2.0.0rc1", "test-v4.0.0", "docker-rebuild-v5.0.0", "vr6"):
+        maintainer.repository.tag(name)
+    version = Version(tag.removeprefix("v"))
+    channel = Channel.PRERELEASE if version.is_prerelease else Channel.STABLE
+    release = Release(tag, version, maintainer.repository.first, channel)
+    step = Step(maintainer.project, dg.build_asset_context(partition_key=tag))
+    assert is_latest(release, step) is latest
+
+
+def test_a_repository_that_is_not_there_is_named_before_anything_is_uploaded(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"]["repository"] = "maintainer/nothing-here"
+    maintainer.tag("v1.2.3", "1.2.3")
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.materialized == list(BUILD)
+    assert outcome.retried == []
+    assert "maintainer/nothing-here" in outcome.words("pypi_publication")
+    assert "GITHUB_TOKEN" in outcome.words("pypi_publication")
+    assert maintainer.served() == {}
+
+
+def test_a_project_with_an_image_tells_how_to_pull_it(new: NewMaintainer, package_stands: Stands) -> None:
+    maintainer = new(package_stands)
+    maintainer.tag("v1.2.3", "1.2.3")
+    assert maintainer.materialize("v1.2.3", *BUILD, "pypi_publication").success
+    maintainer.attributes["image"] = {"repository": "localhost:5000/tests/sample"}
+    outcome = maintainer.materialize("v1.2.3", "github_release")
+    assert outcome.success
+    body = maintainer.github_releases()["v1.2.3"]["body"]
+    assert "docker pull localhost:5000/tests/sample:1.2.3" in body
+    assert "Platforms: linux/amd64, linux/arm64" in body
