@@ -5,24 +5,33 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import csv
+import io
 import json
 import os
 import re
+import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from release_assets.destinations import docker_credential
-from release_assets.destinations.registry import Repository
+from release_assets.destinations.registry import Repository, normal_platform
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.image_tags import platform_suffix
-from release_assets.process import CommandFailedError, CommandTimedOutError, environment, run
+from release_assets.process import CommandFailedError, CommandTimedOutError, environment, redact, run
 
 LOOK_SECONDS = 60.0
+BOOTSTRAP_SECONDS = 300.0  # a builder that is not running pulls its own image first
 OLDEST = (0, 13)  # the first buildx with --progress=rawjson
+PUSHES_ONCE = (0, 22)  # the first buildx that does not push a second time with docker (buildx#3023)
+PROGRESS_SECONDS = 5.0  # between two lines about the same layer on its way
+LINE_CHARACTERS = 2000  # of a step's output in one line of the log
 
 PLUGIN_FOLDERS = (
     "~/.docker/cli-plugins",
@@ -34,10 +43,15 @@ PLUGIN_FOLDERS = (
     "/Applications/Docker.app/Contents/Resources/cli-plugins",
 )
 
+INSTALL_BUILDX = "Install it: docker-buildx-plugin from Docker's packages, or docker-buildx from Debian's."
 INSTALL_QEMU = (
     "Install QEMU on the engine's machine: `docker run --privileged --rm tonistiigi/binfmt --install all`, "
     "or Debian's packages qemu-user-static and binfmt-support. Or name a machine that has this platform: "
     "image: builders: in the project's defs.yaml."
+)
+START_ENGINE = (
+    "Start the Docker engine there, or correct DOCKER_HOST, the docker context, or image: builders: in the "
+    "project's defs.yaml. `docker version` shows whether it answers."
 )
 
 Log = Callable[[str], None]
@@ -50,47 +64,76 @@ def docker_environment(
     """The environment of docker's commands, logged in to the registry for the block.
 
     DOCKER_CONFIG is a temporary folder that names our credential helper and holds no secret; contexts and
-    builders are the user's own. Raises PermanentError when buildx is not installed.
+    builders are the user's own. Raises PermanentError when buildx or the helper is not installed.
     """
-    own = Path(os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
+    own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute()
     with tempfile.TemporaryDirectory(prefix="docker-config-") as folder:
-        config: dict[str, Any] = {"cliPluginsExtraDirs": [str(_plugin_folder())]}
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            context = json.loads((own / "config.json").read_text()).get("currentContext")
-            if context:
-                config["currentContext"] = context
-        if (own / "contexts").is_dir():
+        users = _configuration(own)
+        extra = users.get("cliPluginsExtraDirs")
+        candidates = [own / "cli-plugins", *(extra if isinstance(extra, list) else []), *PLUGIN_FOLDERS]
+        config: dict[str, Any] = {"cliPluginsExtraDirs": plugin_folders(candidates)}
+        if users.get("currentContext"):
+            config["currentContext"] = users["currentContext"]
+        if os.path.isdir(own / "contexts"):  # noqa: PTH112  (Path's raises where the folder is closed to us)
             Path(folder, "contexts").symlink_to(own / "contexts")
-        needed = {"DOCKER_CONFIG": folder, "BUILDX_CONFIG": str(own / "buildx")}
+        needed = {"DOCKER_CONFIG": folder}
+        # DOCKER_AUTH_CONFIG is left out on purpose: it would go before our helper.
         for name in (
-            "DOCKER_HOST",
-            "DOCKER_CONTEXT",
-            "DOCKER_TLS_VERIFY",
+            "BUILDX_BUILDER",
+            "BUILDX_CONFIG",
             "DOCKER_CERT_PATH",
+            "DOCKER_CONTEXT",
+            "DOCKER_HOST",
+            "DOCKER_TLS_VERIFY",
             "SSH_AUTH_SOCK",
         ):
             if name in os.environ:
                 needed[name] = os.environ[name]
+        # Both are found below DOCKER_CONFIG by default, which is another folder now.
+        needed.setdefault("BUILDX_CONFIG", str(own / "buildx"))
+        if "DOCKER_TLS_VERIFY" in needed:
+            needed.setdefault("DOCKER_CERT_PATH", str(own))
         if username is not None and token is not None:
-            config["credHelpers"] = {repository.credential_host: "release-assets"}
+            config["credHelpers"] = {repository.credential_host: HELPER.removeprefix("docker-credential-")}
             needed |= {
                 docker_credential.HOST: repository.credential_host,
                 docker_credential.USERNAME: username,
                 docker_credential.TOKEN: token,
             }
         Path(folder, "config.json").write_text(json.dumps(config))
-        yield environment(**needed)
+        env = environment(**needed)
+        if "credHelpers" in config and shutil.which(HELPER, path=env["PATH"]) is None:
+            raise PermanentError(
+                f"{HELPER} is not beside our Python interpreter",
+                "It comes with release-assets: install it into this environment again.",
+            )
+        yield env
 
 
-def _plugin_folder() -> Path:
-    for folder in PLUGIN_FOLDERS:
-        path = Path(folder).expanduser()
-        if (path / "docker-buildx").exists():
-            return path
-    raise PermanentError(
-        "docker's buildx plugin is not installed",
-        "Install it: docker-buildx-plugin from Docker's packages, or docker-buildx from Debian's.",
-    )
+HELPER = "docker-credential-release-assets"
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    """The user's docker configuration; empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads((folder / "config.json").read_text())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def plugin_folders(candidates: Iterable[str | Path]) -> list[str]:
+    """Those of the folders that hold the buildx plugin; docker takes the first.
+
+    They must be named: docker looks for plugins below DOCKER_CONFIG, which is another folder now, and a
+    client may come from elsewhere than its plugins.
+    Raises PermanentError where there is none.
+    """
+    folders = [str(Path(folder).expanduser()) for folder in candidates]
+    found = [folder for folder in dict.fromkeys(folders) if shutil.which("docker-buildx", path=folder)]
+    if not found:
+        raise PermanentError("docker's buildx plugin is not installed", INSTALL_BUILDX)
+    return found
 
 
 @dataclass(frozen=True)
@@ -109,6 +152,8 @@ class BuildRequest:
     cache_folder: Path
     builder: str | None
     source_date_epoch: int
+    username_env: str = "DOCKER_USERNAME"  # these two for errors only
+    token_env: str = "DOCKER_TOKEN"
 
     @property
     def reference(self) -> str:
@@ -131,6 +176,7 @@ class BuildResult:
 
     digest: str
     runnable_digest: str  # of the image itself, where `digest` is that of an index with its attestations
+    config_digest: str | None  # of the image's config: what `docker image ls` shows as its id
     steps: tuple[BuiltStep, ...]
     cache_hit_rate: float | None  # of the steps that could hit; None where there are none
     seconds: Mapping[str, float]
@@ -145,22 +191,24 @@ def build(
     timeout: float,
     silence: float,
 ) -> BuildResult:
-    """Build and push an image; `log` gets the progress as it happens.
+    """Build and push an image; `log` gets the progress as it happens, without the `secrets`.
 
+    `timeout` and `silence` are seconds: in all, and without a word from buildx.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
-    docker = docker_argv(request.builder, _contexts(env))
-    engine = _look_at_engine(docker, request, env)
-    exports_cache = engine.exports_cache or request.cache != "registry"
-    if not exports_cache:
-        log("this engine cannot keep a cache in the registry (its image store is not containerd's)")
-    progress = Progress(log)
+    engine = observe_engine(request.builder, env)
+    check_platform(engine, request.platform)
+    if request.cache != "none" and not engine.exports_cache:
+        log(
+            "warning: the cache is not kept for the next build: this engine's image store is not containerd's"
+        )
+    progress = Progress(lambda line: log(redact(line, secrets)))
     with tempfile.TemporaryDirectory(prefix="buildx-") as folder:
         metadata = Path(folder, "metadata.json")
-        argv = [*docker, *build_arguments(request, metadata, exports_cache=exports_cache)]
+        arguments = build_arguments(request, metadata, engine)
         try:
             run(
-                argv,
+                [*engine.docker, *engine.buildx, *arguments],
                 env={**env, "SOURCE_DATE_EPOCH": str(request.source_date_epoch)},
                 timeout=timeout,
                 silence=silence,
@@ -173,36 +221,43 @@ def build(
                 "Look at that step in the Dockerfile, or give the platform a native builder (builders:).",
             ) from None
         except CommandFailedError as error:
-            said = "\n".join([*progress.errors(), *progress.text]) or error.reason
-            raise build_failure(said, request, progress.failed_step()) from None
-        digest = str(json.loads(metadata.read_text())["containerimage.digest"])
+            failure = progress.failure() or Failure("", error.reason, [])
+            output = [redact(line, secrets) for line in failure.output]
+            failure = Failure(failure.step, redact(failure.said, secrets), output)
+            raise build_failure(failure, request) from None
+        digest = _pushed_digest(metadata, request)
     return BuildResult(
         digest=digest,
-        runnable_digest=progress.runnable_digest() or digest,
+        runnable_digest=progress.exported("manifest") or digest,
+        config_digest=progress.exported("config"),
         steps=tuple(progress.steps()),
         cache_hit_rate=progress.cache_hit_rate(),
         seconds=progress.seconds(),
     )
 
 
-def docker_argv(builder: str | None, contexts: set[str]) -> list[str]:
-    """`docker buildx build`, by the builder or the docker context of that name."""
-    if builder is None:
-        return ["docker", "buildx"]
-    if builder in contexts:
-        # buildx refuses --builder for a context's own builder.
-        return ["docker", "--context", builder, "buildx"]
-    return ["docker", "buildx", "--builder", builder]
+def _pushed_digest(metadata: Path, request: BuildRequest) -> str:
+    """What buildx says it pushed. (Its containerimage.config.digest is the same with containerd's store.)"""
+    try:
+        return str(json.loads(metadata.read_text())["containerimage.digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise TransientError(
+            f"buildx does not say what it pushed as {request.reference}",
+            "Materialize again; if it stays so, install a newer buildx.",
+        ) from None
 
 
-def build_arguments(request: BuildRequest, metadata: Path, *, exports_cache: bool) -> list[str]:
+def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> list[str]:
     """The arguments after `docker buildx`. Values from the YAML are data: each is one argument."""
+    # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
+    # Docker's own second push points the tag to the image and to its attestations, before the index again.
+    push = ["--output", "type=image,push="] if engine.pushes_twice else ["--push"]
     arguments = [
         "build",
         "--platform", request.platform,
         "--file", str(request.dockerfile),
         "--tag", request.reference,
-        "--push",
+        *push,
         "--progress", "rawjson",
         "--metadata-file", str(metadata),
     ]  # fmt: skip
@@ -218,122 +273,251 @@ def build_arguments(request: BuildRequest, metadata: Path, *, exports_cache: boo
     if request.cache == "registry":
         reference = request.repository.reference(f"buildcache-{suffix}")
         arguments += ["--cache-from", f"type=registry,ref={reference}"]
-        if exports_cache:
+        if engine.exports_cache:
             options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
             arguments += ["--cache-to", f"type=registry,ref={reference},{options}"]
     elif request.cache == "local":
         folder = request.cache_folder / suffix
         if (folder / "index.json").exists():
-            arguments += ["--cache-from", f"type=local,src={folder}"]
-        arguments += ["--cache-to", f"type=local,dest={folder},mode=max,ignore-error=true"]
+            arguments += ["--cache-from", _fields("type=local", f"src={folder}")]
+        if engine.exports_cache:
+            arguments += ["--cache-to", _fields("type=local", f"dest={folder}", "mode=max,ignore-error=true")]
     return [*arguments, "--", str(request.context)]
 
 
+def _fields(first: str, path: str, *others: str) -> str:
+    """A line of CSV, as buildx reads it, with a path that may hold a comma or a quotation mark."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([first, path])
+    return ",".join([line.getvalue(), *others])
+
+
 @dataclass(frozen=True)
-class _Engine:
+class Engine:
+    """What builds: how it is called, where it is, and what it can do.
+
+    `docker` and `buildx` are the beginning of a command, with the options that choose it.
+    """
+
+    docker: tuple[str, ...]
+    buildx: tuple[str, ...]
+    name: str
+    platforms: frozenset[str]
     exports_cache: bool
+    pushes_twice: bool
 
 
-def _contexts(env: Mapping[str, str]) -> set[str]:
-    return set(run(["docker", "context", "ls", "--quiet"], env=env, timeout=LOOK_SECONDS).split())
+def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
+    """The engine that `builder` names, a buildx builder or a docker context; None: the one docker uses.
 
-
-def _look_at_engine(docker: list[str], request: BuildRequest, env: Mapping[str, str]) -> _Engine:
-    """Raises PermanentError or TransientError unless there is a builder that runs the platform."""
+    It is started if it is a builder that rests. Raises PermanentError where it does not exist or where
+    docker or buildx are missing or too old, TransientError where it cannot be reached.
+    """
+    version = _buildx_version(env)
+    name = f"the builder {builder}" if builder else "docker's builder"
     try:
-        version = run(["docker", "buildx", "version"], env=env, timeout=LOOK_SECONDS)
+        contexts = []
+        if builder is not None:
+            contexts = run(["docker", "context", "ls", "--quiet"], env=env, timeout=LOOK_SECONDS).split()
+        docker, buildx = docker_argv(builder, contexts)
+        inspect = [*docker, *buildx, "inspect", "--bootstrap"]
+        description = run(inspect, env=env, timeout=BOOTSTRAP_SECONDS)
+    except CommandFailedError as error:
+        said = error.tail[-1] if error.tail else error.reason
+        if re.search(r"no builder|not found", said):
+            raise PermanentError(
+                f"{name} does not exist: {said}",
+                "`docker buildx ls` and `docker context ls` show what there is where Dagster's runs are.",
+            ) from None
+        raise TransientError(f"{name} cannot be used: {said}", START_ENGINE) from None
+    platforms = inspected_platforms(description)
+    # An engine that is out of reach is an answer, too: exit status 0, with an error among the fields.
+    unreachable = re.search(r"^\s*Error:\s*(.+)$", description, re.MULTILINE)
+    if unreachable and not platforms:
+        raise _engine_error(name, unreachable[1])
+    if not re.search(r"^Driver:\s+docker$", description, re.MULTILINE):
+        return Engine(docker, buildx, name, platforms, exports_cache=True, pushes_twice=False)
+    try:
+        info = run([*docker, "info", "--format", "{{json .DriverStatus}}"], env=env, timeout=LOOK_SECONDS)
+    except CommandFailedError as error:
+        raise _engine_error(name, " ".join(error.tail) or error.reason) from None
+    # With containerd's image store it is a BuildKit like any other; with docker's own it exports no cache,
+    # and only docker can push.
+    containerd = "io.containerd.snapshotter" in info
+    return Engine(docker, buildx, name, platforms, containerd, containerd and version < PUSHES_ONCE)
+
+
+def _engine_error(name: str, said: str) -> ReleaseError:
+    if "permission denied" in said.lower():
+        return PermanentError(
+            f"{name} is closed to this user: {said}",
+            "Let the user of Dagster's runs use the engine: `usermod -aG docker USER`, then log in again.",
+        )
+    return TransientError(f"{name} is out of reach: {said}", START_ENGINE)
+
+
+def _buildx_version(env: Mapping[str, str]) -> tuple[int, int]:
+    """The version of buildx. Raises PermanentError where it is missing or too old."""
+    try:
+        said = run(["docker", "buildx", "version"], env=env, timeout=LOOK_SECONDS)
     except CommandFailedError as error:
         raise PermanentError(
             f"docker's client or its buildx plugin does not work: {' '.join(error.tail) or error.reason}",
-            "Install docker and its buildx plugin where Dagster's runs are.",
+            "Install docker's client and its buildx plugin where Dagster's runs are.",
         ) from None
-    found = re.search(r"\bv?(\d+)\.(\d+)", version)
-    if found and (int(found[1]), int(found[2])) < OLDEST:
+    version = parsed_version(said)
+    if version < OLDEST:
         raise PermanentError(
-            f"buildx {found[0]} is too old", f"Install buildx {OLDEST[0]}.{OLDEST[1]} or newer."
+            f"buildx is too old: {said.strip()}", f"Install buildx {OLDEST[0]}.{OLDEST[1]} or newer."
         )
-    try:
-        description = run([*docker, "inspect", "--bootstrap"], env=env, timeout=LOOK_SECONDS)
-    except CommandFailedError as error:
-        raise TransientError(
-            f"the builder {request.builder or 'of docker'} for {request.platform} cannot be used: "
-            + (" ".join(error.tail) or error.reason),
-            "Start the Docker engine, or correct DOCKER_HOST or image: builders: in the project's defs.yaml.",
-        ) from None
-    platforms = inspected_platforms(description)
-    if platforms and not runs_platform(platforms, request.platform):
-        raise PermanentError(
-            f"the builder {request.builder or 'of docker'} cannot run {request.platform}, only "
-            + ", ".join(sorted(platforms)),
-            INSTALL_QEMU,
-        )
-    if not re.search(r"^Driver:\s+docker$", description, re.MULTILINE):
-        return _Engine(exports_cache=True)
-    info = run(
-        [*docker[: docker.index("buildx")], "info", "--format", "{{json .DriverStatus}}"],
-        env=env,
-        timeout=LOOK_SECONDS,
-    )
-    return _Engine(exports_cache="io.containerd.snapshotter" in info)
+    return version
 
 
-def inspected_platforms(description: str) -> set[str]:
+def parsed_version(said: str) -> tuple[int, int]:
+    """Major and minor of what `docker buildx version` says; one without a number was built from source."""
+    found = re.search(r"\bv?(\d+)\.(\d+)\.", said)
+    return (int(found[1]), int(found[2])) if found else (sys.maxsize, 0)
+
+
+def docker_argv(builder: str | None, contexts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The beginning of docker's commands and, after it, of buildx's, for a builder or a context's name."""
+    if builder is None:
+        return ("docker",), ("buildx",)
+    if builder in contexts:
+        # buildx refuses --builder for a context's own builder.
+        return ("docker", "--context", builder), ("buildx",)
+    return ("docker",), ("buildx", "--builder", builder)
+
+
+def check_platform(engine: Engine, platform: str) -> None:
+    """Raise PermanentError unless the engine runs the platform, by itself or with QEMU.
+
+    BuildKit lists what the kernel can run at that moment, QEMU included; a builder that lists nothing may
+    try.
+    """
+    if engine.platforms and not runs_platform(engine.platforms, platform):
+        raise PermanentError(
+            f"{engine.name} cannot run {platform}, only {', '.join(sorted(engine.platforms))}", INSTALL_QEMU
+        )
+
+
+def inspected_platforms(description: str) -> frozenset[str]:
     """The platforms that `docker buildx inspect` lists, of all of a builder's nodes."""
     lines = re.findall(r"^\s*Platforms:\s*(.+)$", description, re.MULTILINE)
-    return {name.strip().rstrip("*") for line in lines for name in line.split(",")}
+    # A star marks those that somebody named when the builder was made.
+    return frozenset(name.strip().rstrip("*") for line in lines for name in line.split(","))
 
 
-def runs_platform(platforms: set[str], platform: str) -> bool:
+def runs_platform(platforms: frozenset[str], platform: str) -> bool:
     """Whether one of the listed platforms is the wanted one; a variant (linux/amd64/v2) includes its base."""
-    return any(listed == platform or listed.startswith(f"{platform}/") for listed in platforms)
+    wanted = normal_platform(platform)
+    listed = {normal_platform(name) for name in platforms}
+    return any(name == wanted or name.startswith(f"{wanted}/") for name in listed)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a build failed: the part that did, buildx's own words, and the end of that part's output.
+
+    `step` is as buildx names it, "" where none did; `said` holds nothing that a Dockerfile's RUN printed.
+    """
+
+    step: str
+    said: str
+    output: Sequence[str]
 
 
 # What buildx says, whether trying again can help, and what to do. The first match decides.
 FAILURES: tuple[tuple[str, type[ReleaseError], str], ...] = (
-    (r"exec format error", PermanentError, INSTALL_QEMU),
     (
-        r"401 Unauthorized|403 Forbidden|denied|authorization failed|authentication required"
-        r"|insufficient_scope",
-        PermanentError,
-        "Check the image's username_env and token_env: they must be allowed to pull and push.",
+        r"toomanyrequests|429 Too Many",
+        TransientError,
+        "The registry limits how often it may be asked; materialize again later. A login raises the limit.",
     ),
     (
-        r"toomanyrequests|429 Too Many|\b50[0234]\b|connection re(set|fused)|i/o timeout"
-        r"|TLS handshake timeout|unexpected EOF|no such host|context deadline exceeded"
-        r"|Cannot connect to the Docker daemon",
+        r"401 Unauthorized|403 Forbidden|access denied|(?<!permission )denied: |resource is denied"
+        r"|authorization failed|failed to authorize|authentication required|insufficient_scope"
+        r"|unauthorized: ",
+        PermanentError,
+        "Check {variables}: they must be allowed to pull and push {repository}. A base image is pulled "
+        "with the same login, or with none where it is in another registry.",
+    ),
+    (
+        r"certificate|x509|server gave HTTP response to HTTPS client",
+        PermanentError,
+        "The engine does not trust that registry: give it the registry's certificate authority.",
+    ),
+    (
+        r"no space left on device",
+        PermanentError,
+        "Make room on the engine's disk: `docker buildx prune` removes the build cache.",
+    ),
+    (
+        r"no match for platform",
+        PermanentError,
+        "The base image is not made for this platform: choose one that is, or drop the platform.",
+    ),
+    (
+        r"(: |status )50\d\b|\b50\d (Internal|Bad|Service|Gateway)|connection re(set|fused)|timeout"
+        r"|timed out|\bEOF\b|broken pipe|no such host|temporary failure|server misbehaving"
+        r"|network is unreachable|no route to host|context deadline exceeded|connection closed"
+        r"|use of closed network|transport is closing|Cannot connect to the Docker daemon"
+        r"|error during connect",
         TransientError,
         "The registry or the engine is unwell; what was built is cached, so the next attempt is quick.",
     ),
     (
-        r"did not complete successfully|failed to (calculate checksum|compute cache key)|not found",
+        r"failed to resolve source metadata|failed to load cache key|failed to pull",
         PermanentError,
-        "Correct the Dockerfile, push its commit as docker-rebuild tag, or materialize again if the network "
-        "was at fault. The other platforms' images are kept.",
+        "The base image is not there: correct the Dockerfile's FROM, then push its commit as a rebuild tag.",
     ),
+)
+CORRECT_DOCKERFILE = (
+    "Correct the Dockerfile and push its commit as a rebuild tag, or materialize again if the network was at "
+    "fault. The other platforms' images are kept."
 )
 
 
-def build_failure(said: str, request: BuildRequest, step: str | None) -> ReleaseError:
-    """The error for what a failed build said."""
-    where = f", at step {step}" if step else ""
-    problem = f"building {request.reference} for {request.platform} failed{where}:\n{said[-4000:]}"
+def build_failure(failure: Failure, request: BuildRequest) -> ReleaseError:
+    """The error for a build that failed: what did, the last words of it, and what to do.
+
+    A RUN that failed is permanent, whatever it printed: a maintainer wants to see it at once.
+    """
+    where = f", at {failure.step}" if failure.step else ""
+    lines = [*failure.output, failure.said]
+    problem = (
+        f"building {request.reference} for {request.platform} failed{where}:\n" + "\n".join(lines)[-4000:]
+    )
+    ran = re.search(r"did not complete successfully: (exit code: (\d+))?", failure.said)
+    if "exec format error" in "\n".join(lines):
+        return PermanentError(problem, INSTALL_QEMU)
+    if ran:
+        # 137 is SIGKILL: nobody sends it to a build but the kernel, for want of memory.
+        hint = "It was killed, as a process is that takes too much memory. " if ran[2] == "137" else ""
+        return PermanentError(problem, hint + CORRECT_DOCKERFILE)
     for pattern, kind, remedy in FAILURES:
-        # A step's own output may hold any words: only buildx's own are looked at for a failed step.
-        if step and kind is TransientError:
-            continue
-        if re.search(pattern, said, re.IGNORECASE):
-            return kind(problem, remedy)
-    return PermanentError(problem, "Build it by hand with `docker buildx build` to see the same.")
+        if re.search(pattern, failure.said, re.IGNORECASE):
+            variables = f"{request.username_env} and {request.token_env}"
+            repository = f"{request.repository.host}/{request.repository.name}"
+            return kind(problem, remedy.format(variables=variables, repository=repository))
+    return PermanentError(problem, CORRECT_DOCKERFILE)
 
 
 @dataclass
 class _Vertex:
+    """A part of the build as BuildKit reports it: a Dockerfile's step, or something of its own."""
+
     name: str = ""
     cached: bool = False
-    intervals: list[tuple[float, float]] = field(default_factory=list)
+    completed: dict[float, float] = field(default_factory=dict)  # of each time it began, when it ended
     started: float | None = None
     error: str = ""
-    output: list[str] = field(default_factory=list)
+    unfinished: str = ""  # the output after the last line break
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+
+    @property
+    def intervals(self) -> list[tuple[float, float]]:
+        return list(self.completed.items())
 
 
 class Progress:
@@ -347,42 +531,32 @@ class Progress:
         self._open: list[str] = []  # lines of an object that is not whole yet: buildx 0.13 indents it
         self._vertexes: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], tuple[float, float]] = {}
+        self._shown: dict[tuple[str, str], float] = {}  # when a status was last said, in BuildKit's time
         self._said: set[str] = set()
-        self.text: list[str] = []  # what was not JSON: buildx's own last words
+        self._text: deque[str] = deque(maxlen=100)  # what was not JSON: buildx's own last words
 
     def line(self, line: str) -> None:
-        """Take one line of standard error."""
-        if not self._open and not line.startswith("{"):
+        """Take one line of buildx's output: of an object, or an object, or words for people."""
+        if line.startswith("{"):
+            self._open = []  # one that never ended was cut for its length
+        elif not self._open or not line.startswith((" ", "}")):
             if line.strip():
-                self.text.append(line)
-                self._log(line)
+                self._text.append(line)
+                self._log(_printable(line))
             return
         self._open.append(line)
-        if not line.endswith("}") or (len(self._open) > 1 and line != "}"):
-            return
-        try:
-            report = json.loads("\n".join(self._open))
-        except ValueError:
-            return
-        self._open.clear()
-        self._take(report)
+        if line == "}" or (len(self._open) == 1 and line != "{"):
+            whole, self._open = "".join(self._open), []
+            with contextlib.suppress(ValueError):
+                self._take(json.loads(whole))
 
     def _take(self, report: Mapping[str, Any]) -> None:
         for vertex in report.get("vertexes") or []:
             self._take_vertex(vertex)
         for status in report.get("statuses") or []:
-            started, completed = _time(status.get("started")), _time(status.get("completed"))
-            if started is not None and completed is not None:
-                self._statuses[status["vertex"], status["id"]] = started, completed
+            self._take_status(status)
         for entry in report.get("logs") or []:
-            vertex = self._vertexes.setdefault(entry["vertex"], _Vertex())
-            try:
-                said = base64.b64decode(entry["data"], validate=True).decode(errors="replace")
-            except (binascii.Error, ValueError):
-                said = "(a line that held a secret)"
-            for line in said.splitlines():
-                vertex.output.append(line)
-                self._log(f"{_step_of(vertex.name)} {line}")
+            self._take_output(entry)
 
     def _take_vertex(self, report: Mapping[str, Any]) -> None:
         vertex = self._vertexes.setdefault(report["digest"], _Vertex())
@@ -392,45 +566,87 @@ class Progress:
         started, completed = _time(report.get("started")), _time(report.get("completed"))
         vertex.started = started if started is not None else vertex.started
         if started is not None and completed is not None:
-            vertex.intervals.append((started, completed))
-        if vertex.name.startswith("[internal]"):
-            return
-        if started is not None:
+            vertex.completed[started] = completed
+        own = vertex.name.startswith(("[internal]", "[auth]"))
+        if started is not None and not own:
             self._say_once(vertex.name)
-        if completed is not None:
+        if completed is not None and vertex.unfinished:
+            self._end_line(vertex, vertex.unfinished)
+            vertex.unfinished = ""
+        if completed is not None and (vertex.error or not own):
             how = "CACHED" if vertex.cached else f"{_merged(vertex.intervals):.1f} s"
             self._say_once(f"{vertex.name}: {vertex.error or how}")
+
+    def _take_status(self, report: Mapping[str, Any]) -> None:
+        key = report["vertex"], report["id"]
+        started, completed = _time(report.get("started")), _time(report.get("completed"))
+        if started is not None and completed is not None:
+            self._statuses[key] = started, completed
+        now = _time(report.get("timestamp"))
+        if started is None or now is None or now - self._shown.get(key, started) < PROGRESS_SECONDS:
+            return
+        self._shown[key] = now
+        size = f" {report.get('current', 0) / 1e6:.1f}" if report.get("total") else ""
+        size += f" of {report['total'] / 1e6:.1f} MB" if size else ""
+        vertex = self._vertexes.setdefault(report["vertex"], _Vertex())
+        self._log(_printable(f"{_step_of(vertex.name)} {report['id']}{size}, {now - started:.0f} s"))
+
+    def _take_output(self, entry: Mapping[str, Any]) -> None:
+        vertex = self._vertexes.setdefault(entry["vertex"], _Vertex())
+        try:
+            said = base64.b64decode(entry["data"], validate=True).decode(errors="replace")
+        except (binascii.Error, ValueError):
+            # It was redacted before it came here.
+            said = "(a line that held a secret)\n"
+        *lines, unfinished = (vertex.unfinished + said).split("\n")
+        vertex.unfinished = unfinished[-10 * LINE_CHARACTERS :]
+        for line in lines:
+            self._end_line(vertex, line)
+
+    def _end_line(self, vertex: _Vertex, line: str) -> None:
+        vertex.output.append(_printable(line))
+        self._log(f"{_step_of(vertex.name)} {_printable(line)}".rstrip())
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:
             self._said.add(line)
-            self._log(line)
+            self._log(_printable(line))
 
     def at_work(self) -> str:
-        """The steps that have begun and not ended."""
-        names = [vertex.name for vertex in self._vertexes.values() if vertex.started and not vertex.intervals]
+        """What has begun and not ended."""
+        names = [
+            vertex.name
+            for vertex in self._vertexes.values()
+            if vertex.started is not None and vertex.started not in vertex.completed
+        ]
         return ", ".join(names) or "nothing"
 
-    def failed_step(self) -> str | None:
-        """The Dockerfile's step that failed, None where something else did."""
-        failed = (vertex.name for vertex in self._vertexes.values() if vertex.error)
-        return next((name for name in failed if _is_step(name)), None)
-
-    def errors(self) -> list[str]:
-        """The failed step's last lines and its error; a cache that is not there yet is no error."""
-        return [
-            line
+    def failure(self) -> Failure | None:
+        """Why the build failed, by its last `ERROR:` and by the part that says the same; None without one."""
+        said = next((line for line in reversed(self._text) if line.startswith("ERROR: ")), None)
+        failed = [
+            vertex
             for vertex in self._vertexes.values()
-            if vertex.error and not vertex.name.startswith("importing cache")
-            for line in (*vertex.output[-20:], vertex.error)
+            # A cache that is not there yet, and whatever was cancelled since something else had failed.
+            if vertex.error
+            and not vertex.name.startswith("importing cache")
+            and "context canceled" not in vertex.error
         ]
+        if said is None and not failed:
+            return None
+        said = said.removeprefix("ERROR: ") if said else failed[0].error
+        for vertex in failed:
+            if vertex.error in said:
+                return Failure(vertex.name, said, list(vertex.output))
+        return Failure(failed[0].name if failed else "", said, [])
 
     def steps(self) -> list[BuiltStep]:
         """The Dockerfile's steps, in the order in which they began."""
-        steps = [vertex for vertex in self._vertexes.values() if _is_step(vertex.name) and vertex.intervals]
+        steps = [vertex for vertex in self._vertexes.values() if _is_step(vertex.name) and vertex.completed]
         return [
             BuiltStep(vertex.name, _merged(vertex.intervals), vertex.cached)
-            for vertex in sorted(steps, key=lambda vertex: vertex.intervals[0])
+            # Those that were cached are all found at one moment: then by their numbers.
+            for vertex in sorted(steps, key=lambda step: (min(step.completed), _step_number(step.name)))
         ]
 
     def cache_hit_rate(self) -> float | None:
@@ -439,24 +655,46 @@ class Progress:
         return sum(step.cached for step in could_hit) / len(could_hit) if could_hit else None
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of the stages build, export, push and cache_export, each from its merged intervals."""
-        named = [(vertex.name, vertex.intervals) for vertex in self._vertexes.values()]
-        push = [interval for (_, name), interval in self._statuses.items() if name.startswith("pushing ")]
-        export = _merged([span for name, spans in named if name.startswith("exporting to") for span in spans])
+        """Seconds of the stages build, export, push and cache_export, each from its merged intervals.
+
+        They are parts of the build's whole time: `build` is that of the Dockerfile's steps.
+        """
+        exporting = {
+            digest: vertex.intervals
+            for digest, vertex in self._vertexes.items()
+            if vertex.name.startswith("exporting to")
+        }
+        pushing = {key: span for key, span in self._statuses.items() if key[1].startswith("pushing ")}
+        pushed_inside = [span for (digest, _), span in pushing.items() if digest in exporting]
+        # docker's own driver pushes a second time, after the export, to find that all is there.
+        pushed_after = self._intervals("pushing ")
         return {
-            "build": _merged([span for name, spans in named if _is_step(name) for span in spans]),
-            # The push happens inside the export; what is left is writing the image.
-            "export": max(0.0, export - _merged(push)),
-            "push": _merged(push),
-            "cache_export": _merged(
-                [span for name, spans in named if name.startswith("exporting cache") for span in spans]
+            "build": _merged(
+                [
+                    span
+                    for vertex in self._vertexes.values()
+                    if _is_step(vertex.name)
+                    for span in vertex.intervals
+                ]
             ),
+            "export": max(0.0, _merged(self._intervals("exporting to")) - _merged(pushed_inside)),
+            "push": _merged([*pushing.values(), *pushed_after]),
+            "cache_export": _merged(self._intervals("exporting cache")),
         }
 
-    def runnable_digest(self) -> str | None:
-        """The digest of the image itself, which an index with its attestations may wrap."""
+    def _intervals(self, name: str) -> list[tuple[float, float]]:
+        """When the parts were at work whose names begin so."""
+        return [
+            span
+            for vertex in self._vertexes.values()
+            if vertex.name.startswith(name)
+            for span in vertex.intervals
+        ]
+
+    def exported(self, what: str) -> str | None:
+        """The digest of the image's `manifest` or `config`; the manifest may be wrapped by an index."""
         names = (name for _, name in self._statuses)
-        matches = (re.fullmatch(r"exporting manifest (sha256:[0-9a-f]{64})", name) for name in names)
+        matches = (re.fullmatch(rf"exporting {what} (sha256:[0-9a-f]{{64}})", name) for name in names)
         return next((match[1] for match in matches if match), None)
 
 
@@ -469,7 +707,20 @@ def _step_of(name: str) -> str:
     return match[0] if match else name
 
 
+def _step_number(name: str) -> int:
+    match = re.match(r"\[(?:[^\]]* )?(\d+)/", name)
+    return int(match[1]) if match else 0
+
+
+def _printable(line: str) -> str:
+    """A line of output for a log: no colours, no control codes, a progress bar's last state only."""
+    line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r").rpartition("\r")[2]
+    line = "".join(c if c.isprintable() or c == "\t" else " " for c in line)
+    return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}…"
+
+
 def _time(text: str | None) -> float | None:
+    """A time of Go's as seconds; None where there is none."""
     return datetime.fromisoformat(text).timestamp() if text else None
 
 

@@ -19,7 +19,10 @@ NOT_FOUND = "credentials not found in native keychain"  # the words that docker 
 
 
 def main() -> None:
-    """The console script: `get` reads a host from standard input; nothing can be stored or erased."""
+    """The console script: `get` reads a host from standard input; nothing can be stored or erased.
+
+    Exits with 1 and the reason on standard output, as the protocol of docker-credential-helpers has it.
+    """
     action = sys.argv[1] if len(sys.argv) == 2 else ""
     host, username, token = (os.environ.get(name, "") for name in (HOST, USERNAME, TOKEN))
     if action == "list":
@@ -30,5 +33,6 @@ def main() -> None:
         print(NOT_FOUND)
         sys.exit(1)
     else:
-        print("release-assets keeps no credentials; it gives those of the environment", file=sys.stderr)
+        # Complaints go to standard output in this protocol.
+        print("release-assets keeps no credentials; it gives those of the environment")
         sys.exit(1)

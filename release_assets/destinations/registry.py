@@ -1,7 +1,8 @@
 """The image registry: reads and puts manifests through the API of the OCI distribution spec.
 
 Manifest lists and floating tags are put here and not by `imagetools create`: one PUT of the very bytes for
-each tag, so that 1.2.3, 1.2, 1 and latest have one digest, and each moves at once or not at all.
+each tag, so that 1.2.3, 1.2, 1 and latest have one digest, and each moves at once or not at all. An answer
+that makes no sense is a TransientError like no answer at all; what is read is compared with its digest.
 """
 
 from __future__ import annotations
@@ -11,24 +12,30 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, one_line
-from release_assets.errors import PermanentError, TransientError, error_for_status
+from release_assets.destinations.http import AGAIN, MEBIBYTE, REDIRECTS, Answer, exchange, one_line
+from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
-MANIFEST_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for registries
-TAG_PAGES = 1000
+ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manifests
+TAG_PAGES = 100
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-ACCEPT = ", ".join([OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST])
+MANIFESTS = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
+
+# The grammar of github.com/distribution/reference.
+_HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
+_WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_WORD}(?:/{_WORD})*")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -60,21 +67,26 @@ def parse_repository(reference: str) -> Repository:
     Raises PermanentError for a reference with a tag or digest, or with characters that names do not have.
     """
     first, slash, rest = reference.partition("/")
-    has_host = slash and ("." in first or ":" in first or first == "localhost")
+    # Docker's rule for what is a host: it has a dot, a port or upper case, or it is localhost.
+    has_host = slash and (re.search(r"[.:A-Z]", first) or first == "localhost")
     host, name = (first, rest) if has_host else ("docker.io", reference)
     if host in {"index.docker.io", "registry-1.docker.io"}:
         host = "docker.io"
+    bare = re.split("[@:]", name)[0]
     if host == "docker.io" and "/" not in name:
         name = f"library/{name}"
-    component = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-    if not re.fullmatch(rf"{component}(?:/{component})*", name) or not re.fullmatch(
-        r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?", host
-    ):
-        raise PermanentError(
-            f"{reference!r} is not an image repository",
-            "Write it in lower case without a tag or digest, such as docker.io/owner/name.",
-        )
-    return Repository(host, name)
+    # 255 characters for host and name together is the distribution spec's limit.
+    if _NAME.fullmatch(name) and _HOST.fullmatch(host) and len(f"{host}/{name}") <= 255:
+        return Repository(host, name)
+    why = ""
+    if bare and bare not in (name, name.removeprefix("library/")):
+        why = ": it names a digest" if "@" in name else ": it names a tag"
+    elif name != name.lower():
+        why = ": it has upper case in its name"
+    raise PermanentError(
+        f"{one_line(repr(reference))} is not an image repository{why}",
+        "Write it in lower case without a tag or digest, such as docker.io/owner/name.",
+    )
 
 
 @dataclass(frozen=True)
@@ -90,13 +102,10 @@ class Manifest:
         return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
 
     def parsed(self) -> dict[str, Any]:
-        """The JSON inside. Raises PermanentError when it is none."""
-        try:
-            content = json.loads(self.body)
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
-            raise PermanentError(f"manifest {self.digest} is not a JSON object", "Push the image again.")
+        """The JSON inside. Raises TransientError when it is none: what is stored was checked when put."""
+        content = _json(self.body)
+        if content is None:
+            raise TransientError(f"manifest {self.digest} is not a JSON object", AGAIN)
         return content
 
     @property
@@ -106,12 +115,37 @@ class Manifest:
 
 
 def platform_images(manifest: Manifest) -> dict[str, str]:
-    """The images of an index, as platform → digest; attestations are no images."""
-    return {
-        platform_name(child["platform"]): child["digest"]
-        for child in manifest.parsed().get("manifests", [])
-        if not _is_attestation(child) and "platform" in child
-    }
+    """The images of an index, as platform → digest; attestations are no images, and a bare image has none.
+
+    Raises PermanentError where a platform is in it twice, TransientError where the list makes no sense.
+    """
+    images: dict[str, str] = {}
+    for child in _children(manifest):
+        if _is_attestation(child):
+            continue
+        platform = platform_name(child.get("platform") or {})
+        if platform in images:
+            raise PermanentError(
+                f"{manifest.digest} has two images for {platform}: {images[platform]} and {child['digest']}",
+                "Remove the tag that points to it, then materialize again: each platform is put once.",
+            )
+        images[platform] = child["digest"]
+    return images
+
+
+def _children(manifest: Manifest) -> list[dict[str, Any]]:
+    """What an index lists, as it lists it: each has a digest, and a platform and annotations if at all."""
+    children = manifest.parsed().get("manifests") or []
+    if not isinstance(children, list) or not all(
+        isinstance(child, dict)
+        and isinstance(child.get("digest"), str)
+        and _DIGEST.fullmatch(child["digest"])
+        and isinstance(child.get("platform") or {}, dict)
+        and isinstance(child.get("annotations") or {}, dict)
+        for child in children
+    ):
+        raise TransientError(f"the index {manifest.digest} is no list of manifests", AGAIN)
+    return children
 
 
 def _is_attestation(child: Mapping[str, Any]) -> bool:
@@ -119,19 +153,28 @@ def _is_attestation(child: Mapping[str, Any]) -> bool:
 
 
 def platform_name(platform: Mapping[str, str]) -> str:
-    """`linux/arm/v7` and so on; linux/arm64 is always v8, which nobody writes."""
-    variant = platform.get("variant", "")
-    if (platform.get("architecture"), variant) == ("arm64", "v8"):
+    """`linux/amd64` and so on, with the variant that goes without saying as containerd has it:
+
+    linux/arm64 is v8, which nobody writes; linux/arm is v7, which everybody does.
+    """
+    architecture, variant = platform.get("architecture") or "unknown", platform.get("variant") or ""
+    if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
         variant = ""
-    return "/".join(filter(None, [platform.get("os", ""), platform.get("architecture", ""), variant]))
+    if (architecture, variant) == ("arm", ""):
+        variant = "v7"
+    return "/".join(str(part) for part in (platform.get("os") or "unknown", architecture, variant) if part)
 
 
 def platforms_differ(manifest: Manifest, declared: Iterable[str]) -> str | None:
     """What is missing or too much in an index, in words; None when it is exactly the declared platforms."""
-    present, wanted = set(platform_images(manifest)), {normal_platform(platform) for platform in declared}
+    return _difference(platform_images(manifest), declared)
+
+
+def _difference(present: Collection[str], declared: Iterable[str]) -> str | None:
+    wanted = {normal_platform(platform) for platform in declared}
     words = [
         f"{what}: {', '.join(sorted(platforms))}"
-        for what, platforms in (("missing", wanted - present), ("not declared", present - wanted))
+        for what, platforms in (("missing", wanted - set(present)), ("not declared", set(present) - wanted))
         if platforms
     ]
     return "; ".join(words) or None
@@ -139,34 +182,43 @@ def platforms_differ(manifest: Manifest, declared: Iterable[str]) -> str | None:
 
 def normal_platform(platform: str) -> str:
     """A declared platform as an index names it."""
-    system, architecture, *variant = platform.split("/")
-    return platform_name({"os": system, "architecture": architecture, "variant": "".join(variant)})
+    return platform_name(_described(platform))
+
+
+def _described(platform: str) -> dict[str, str]:
+    """A platform as a descriptor has it."""
+    return dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
 
 
 def index_of(children: Mapping[str, Manifest]) -> Manifest:
     """The OCI image index that joins one image per platform, in the order given.
 
-    A child that is an index itself (an image with its attestations) is flattened. The same children give
-    the same bytes, and so the same digest.
+    A child that is an index itself (an image with its attestations) is flattened: images first, then
+    attestations, as BuildKit lists them. The same children give the same bytes, and so the same digest.
+    Raises PermanentError where a child is not for its platform alone: nothing incomplete is ever tagged.
     """
-    entries: list[dict[str, Any]] = []
+    images: list[dict[str, Any]] = []
+    attestations: list[dict[str, Any]] = []
     for platform, child in children.items():
-        if child.is_index:
-            entries += child.parsed().get("manifests", [])
+        if not child.is_index:
+            images.append(
+                {
+                    "mediaType": child.media_type,
+                    "digest": child.digest,
+                    "size": len(child.body),
+                    "platform": _described(normal_platform(platform)),
+                }
+            )
             continue
-        system, architecture, *variant = platform.split("/")
-        described = {"architecture": architecture, "os": system}
-        if variant:
-            described["variant"] = variant[0]
-        entries.append(
-            {
-                "mediaType": child.media_type,
-                "digest": child.digest,
-                "size": len(child.body),
-                "platform": described,
-            }
-        )
-    content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+        difference = platforms_differ(child, [platform])
+        if difference is not None:
+            raise PermanentError(
+                f"the image {child.digest} should be for {platform} alone ({difference})",
+                f"Materialize the image of {platform} again.",
+            )
+        for entry in _children(child):
+            (attestations if _is_attestation(entry) else images).append(entry)
+    content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": images + attestations}
     return Manifest(json.dumps(content, indent=2).encode(), OCI_INDEX)
 
 
@@ -190,17 +242,40 @@ class Registry:
 
     def manifest(self, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None where there is none."""
-        answer = self._ask("GET", f"/manifests/{quote(reference, safe=':')}", headers={"Accept": ACCEPT})
+        answer = self._ask(
+            "GET", f"/manifests/{quote(reference, safe=':')}", headers={"Accept": ", ".join(MANIFESTS)}
+        )
         if answer.status == 404:
             return None
-        media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
+        # OCI manifests need not say their type themselves; where they do, that is what counts.
+        content = _json(answer.body)
+        inside = "no JSON" if content is None else content.get("mediaType")
+        media_type = inside or answer.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type not in MANIFESTS:
+            raise TransientError(
+                f"{_shown(answer.url)} answered something that is no manifest: {one_line(str(media_type))}",
+                AGAIN,
+            )
         manifest = Manifest(answer.body, media_type)
         promised = answer.headers.get("docker-content-digest", manifest.digest)
         if manifest.digest != promised or (":" in reference and manifest.digest != reference):
             raise TransientError(
-                f"{answer.url} answered bytes with digest {manifest.digest} for {one_line(promised)}", AGAIN
+                f"{_shown(answer.url)} answered bytes with digest {manifest.digest} for {one_line(promised)}",
+                AGAIN,
             )
         return manifest
+
+    def blob(self, digest: str) -> bytes | None:
+        """A small blob, such as an image's config of labels and platform; None where it is not there."""
+        answer = self._ask("GET", f"/blobs/{digest}")
+        if answer.status == 404:
+            return None
+        found = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        if found != digest:
+            raise TransientError(
+                f"{_shown(answer.url)} answered bytes with digest {found} for {digest}", AGAIN
+            )
+        return answer.body
 
     def put_manifest(self, tag: str, manifest: Manifest) -> None:
         """Point a tag to a manifest, whose children are in the repository already."""
@@ -219,16 +294,19 @@ class Registry:
             answer = self._ask("GET", path)
             if answer.status == 404:
                 return found
-            try:
-                content = json.loads(answer.body)
-            except ValueError as error:
-                raise TransientError(f"{answer.url} did not answer JSON: {error}", AGAIN) from error
-            found |= {str(tag) for tag in content.get("tags") or []}
+            # null is what a repository has whose last tag was removed.
+            content = _json(answer.body)
+            tags = None if content is None else content.get("tags") or []
+            if not isinstance(tags, list):
+                raise TransientError(
+                    f"{_shown(answer.url)} answered something that is no list of tags", AGAIN
+                )
+            found |= {str(tag) for tag in tags}
             following = re.match(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("link", ""))
             if following is None:
                 return found
-            there = urlsplit(urljoin(answer.url, following[1]))
-            path = f"/tags/list?{there.query}"
+            # Its query alone: whatever the link says, the next page is asked of the same registry.
+            path = f"/tags/list?{urlsplit(_joined(answer.url, following[1])).query}"
         raise PermanentError(f"{self.repository.api_url} lists tags without an end", "Ask its operators.")
 
     def check_access(self) -> None:
@@ -237,11 +315,11 @@ class Registry:
         Raises PermanentError when the registry refuses, TransientError when it is unwell.
         """
         answer = self._ask("POST", "/blobs/uploads/")
-        location = urljoin(answer.url, answer.headers.get("location", ""))
+        upload = _joined(answer.url, answer.headers.get("location", ""))
         # An upload that is not taken back is forgotten by the registry after a while.
-        if urlsplit(location).netloc == urlsplit(answer.url).netloc:
+        if _origin(upload) == _origin(self.repository.api_url):
             with contextlib.suppress(PermanentError, TransientError):
-                self._exchange("DELETE", location, {}, None)
+                self._exchange("DELETE", upload, {}, None)
 
     def _ask(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
@@ -250,42 +328,70 @@ class Registry:
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
         answer = self._exchange(method, url, headers or {}, data)
         if answer.status == 401 and (challenge := answer.headers.get("www-authenticate")):
+            # Also when there was a token: they live for minutes only.
             self._authorization = self._answer_challenge(challenge)
             answer = self._exchange(method, url, headers or {}, data)
-        if answer.status < 300 or (answer.status == 404 and method == "GET"):
+        for _ in range(REDIRECTS):
+            target = answer.headers.get("location")
+            if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
+                break
+            there = _joined(answer.url, target)
+            if not self._may_send_us_to(there):
+                raise PermanentError(
+                    f"{_shown(url)} redirects to {_shown(there)}, which is not https and not followed",
+                    "Check the image's repository in the YAML, and ask the registry's operators.",
+                )
+            answer = self._exchange(method, there, headers or {}, None)
+        if 200 <= answer.status < 300 or (answer.status == 404 and method == "GET"):
             return answer
         raise self._error(method, answer)
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
-        authorization = {"Authorization": self._authorization} if self._authorization else {}
-        return exchange(
-            method,
-            url,
-            seconds=SECONDS,
-            limit=MANIFEST_LIMIT,
-            headers={**headers, **authorization},
-            data=data,
+        """One bounded exchange; only the registry itself sees the credentials, not the storage behind it."""
+        ours = self._authorization and _origin(url) == _origin(self.repository.api_url)
+        authorization = {"Authorization": self._authorization} if ours and self._authorization else {}
+        try:
+            return exchange(
+                method,
+                url,
+                seconds=SECONDS,
+                limit=ANSWER_LIMIT,
+                headers={**headers, **authorization},
+                data=data,
+            )
+        except ReleaseError as error:
+            # The query of a redirect is a signature that opens the storage.
+            raise type(error)(error.problem.replace(url, _shown(url)), error.remedy) from None
+
+    def _may_send_us_to(self, url: str) -> bool:
+        """https anywhere; http only between servers of this machine."""
+        return urlsplit(url).scheme == "https" or (
+            urlsplit(url).scheme == "http" and is_loopback(url) and is_loopback(self.repository.api_url)
         )
 
     def _answer_challenge(self, challenge: str) -> str | None:
-        scheme, _, rest = challenge.partition(" ")
+        """The Authorization header that the registry asks for; None where there is nothing to give.
+
+        Basic, or a token as in the distribution project's token authentication (Docker Hub, GHCR).
+        """
+        scheme, _, rest = challenge.strip().partition(" ")
         basic = None
         if self._username is not None and self._token is not None:
             basic = "Basic " + base64.b64encode(f"{self._username}:{self._token}".encode()).decode()
         if scheme.lower() != "bearer":
             return basic
         fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        realm = fields.get("realm", "")
-        if urlsplit(realm).scheme != "https" and not (
-            is_loopback(realm) and is_loopback(self.repository.api_url)
-        ):
+        realm = _joined(fields.get("realm", ""), "")
+        if not self._may_send_us_to(realm):
             raise PermanentError(
                 f"{self.repository.api_url} sends us to {one_line(realm)!r} for a token, which is not https",
                 "Credentials are not sent there; check the image's repository in the YAML.",
             )
+        # Asked as nobody, a wish to push would be refused altogether by some.
+        actions = "pull,push" if basic else "pull"
         query = {
             "service": fields.get("service", ""),
-            "scope": f"repository:{self.repository.name}:pull,push",
+            "scope": f"repository:{self.repository.name}:{actions}",
         }
         answer = exchange(
             "GET",
@@ -296,24 +402,61 @@ class Registry:
         )
         if answer.status != 200:
             raise self._error("GET", answer)
-        try:
-            content = json.loads(answer.body)
-            return f"Bearer {content.get('token') or content['access_token']}"
-        except (ValueError, KeyError, AttributeError) as error:
-            raise TransientError(f"{urlsplit(realm).netloc} answered no token", AGAIN) from error
+        content = _json(answer.body) or {}
+        token = content.get("token") or content.get("access_token")
+        if not isinstance(token, str):
+            raise TransientError(f"{_shown(realm)} answered no token", AGAIN)
+        return f"Bearer {token}"
 
-    def _error(self, method: str, answer: Answer) -> Exception:
-        problem = f"{method} {answer.url} answered {answer.status} {one_line(answer.reason)}: " + one_line(
-            answer.body.decode(errors="replace")
-        )
+    def _error(self, method: str, answer: Answer) -> ReleaseError:
+        """The error for an answer of 300 and more, with the registry's own words."""
+        said = _words(answer.body)
+        problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
+        problem += f": {said}" if said else ""
         wait = answer.headers.get("retry-after")
         if answer.status in {401, 403}:
+            if self._username is None or self._token is None:
+                return PermanentError(problem, f"Set {self._variables}: the registry wants a login.")
             return PermanentError(
                 problem, f"Check {self._variables}: they must be allowed to pull and push in this repository."
             )
-        if answer.status == 429 and wait:
-            problem += f" (it asks to wait {one_line(wait)} s)"
+        if wait:
+            problem += f" (it asks to wait {one_line(wait)}{' s' if wait.isdigit() else ''})"
         error = error_for_status(
             max(answer.status, 400), problem, "Check the image's repository in the YAML."
         )
         return TransientError(problem, AGAIN) if isinstance(error, TransientError) else error
+
+
+def _json(body: bytes) -> dict[str, Any] | None:
+    """A JSON object; None for anything else, nested too deeply to be read included."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _words(body: bytes) -> str:
+    """What an error's body says, on one line: the distribution spec's codes and messages, or its text."""
+    errors = (_json(body) or {}).get("errors")
+    if isinstance(errors, list) and errors and all(isinstance(error, dict) for error in errors):
+        return one_line("; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors))
+    return one_line(body.decode(errors="replace"))
+
+
+def _joined(base: str, link: str) -> str:
+    """A link in an answer as a whole URL; "" where it is none."""
+    try:
+        return urljoin(base, link) if urlsplit(urljoin(base, link)).hostname else ""
+    except ValueError:
+        return ""
+
+
+def _origin(url: str) -> tuple[str, str]:
+    return urlsplit(url).scheme, urlsplit(url).netloc
+
+
+def _shown(url: str) -> str:
+    """A URL for people: without its query."""
+    return one_line(url.partition("?")[0])

@@ -1,0 +1,857 @@
+"""buildx: what it is told, what it says (recorded from a real engine), and real builds for two platforms."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_assets import process
+from release_assets.destinations.buildx import (
+    INSTALL_QEMU,
+    BuildRequest,
+    BuildResult,
+    Engine,
+    Failure,
+    Progress,
+    build,
+    build_arguments,
+    build_failure,
+    check_platform,
+    docker_argv,
+    docker_environment,
+    inspected_platforms,
+    observe_engine,
+    parsed_version,
+    plugin_folders,
+)
+from release_assets.destinations.registry import (
+    Registry,
+    Repository,
+    index_of,
+    parse_repository,
+    platform_images,
+    platforms_differ,
+)
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.sandbox.base_image import push_base_image
+from release_assets.sandbox.engine import Engine as RealEngine
+from release_assets.sandbox.registry import Registry as RealRegistry
+
+RECORDED = Path(__file__).parent / "rawjson"
+PLATFORMS = ("linux/amd64", "linux/arm64")
+
+
+def request(**changes: Any) -> BuildRequest:
+    """A request to build, of which a test says what matters to it."""
+    fields: dict[str, Any] = {
+        "repository": Repository("docker.io", "owner/name"),
+        "tag": "1.2.3-arm64",
+        "platform": "linux/arm64",
+        "context": Path("/source"),
+        "dockerfile": Path("/source/Dockerfile"),
+        "build_args": {},
+        "build_contexts": {},
+        "labels": {},
+        "cache": "none",
+        "cache_folder": Path("/cache"),
+        "builder": None,
+        "source_date_epoch": 0,
+        "username_env": "IMAGE_USER",
+        "token_env": "IMAGE_TOKEN",
+    }
+    return BuildRequest(**fields | changes)
+
+
+def an_engine(*platforms: str, exports_cache: bool = True, pushes_twice: bool = False) -> Engine:
+    """An engine that runs these platforms."""
+    return Engine(
+        ("docker",), ("buildx",), "docker's builder", frozenset(platforms), exports_cache, pushes_twice
+    )
+
+
+def options(arguments: list[str], name: str) -> list[str]:
+    """The values that an option was given."""
+    return [value for option, value in pairwise(arguments) if option == name]
+
+
+# What buildx is told
+
+
+def test_values_from_the_yaml_are_data() -> None:
+    hostile = '$(reboot) "quoted", a=b\n--push'
+    arguments = build_arguments(
+        request(
+            build_args={"VERSION": hostile},
+            build_contexts={"dist": "/published/files", "python": "docker-image://python:3.12"},
+            labels={"org.opencontainers.image.version": hostile},
+        ),
+        Path("/metadata.json"),
+        an_engine(),
+    )
+    assert options(arguments, "--build-arg") == [f"VERSION={hostile}"]
+    assert options(arguments, "--label") == [f"org.opencontainers.image.version={hostile}"]
+    assert options(arguments, "--build-context") == [
+        "dist=/published/files",
+        "python=docker-image://python:3.12",
+    ]
+    assert options(arguments, "--tag") == ["docker.io/owner/name:1.2.3-arm64"]
+    assert options(arguments, "--platform") == ["linux/arm64"]
+    assert arguments[-2:] == ["--", "/source"]
+
+
+def test_each_platform_has_a_registry_cache_of_its_own_whose_failure_fails_nothing() -> None:
+    arguments = build_arguments(request(cache="registry"), Path("/metadata.json"), an_engine())
+    reference = "type=registry,ref=docker.io/owner/name:buildcache-arm64"
+    assert options(arguments, "--cache-from") == [reference]
+    assert options(arguments, "--cache-to") == [
+        f"{reference},mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+    ]
+
+
+@pytest.mark.parametrize("cache", ["registry", "local"])
+def test_an_engine_that_cannot_export_a_cache_is_not_asked_to(cache: str, tmp_path: Path) -> None:
+    wanted = request(cache=cache, cache_folder=tmp_path)
+    arguments = build_arguments(wanted, Path("/metadata.json"), an_engine(exports_cache=False))
+    assert options(arguments, "--cache-to") == []
+
+
+def test_a_local_cache_is_read_once_it_is_there_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / 'with, a "comma"'
+    wanted = request(cache="local", cache_folder=folder)
+    first = build_arguments(wanted, Path("/metadata.json"), an_engine())
+    (folder / "arm64").mkdir(parents=True)
+    (folder / "arm64" / "index.json").write_text("{}")
+    second = build_arguments(wanted, Path("/metadata.json"), an_engine())
+    quoted = str(folder / "arm64").replace('"', '""')
+    assert options(first, "--cache-from") == []
+    assert options(second, "--cache-from") == [f'type=local,"src={quoted}"']
+    assert options(second, "--cache-to") == [f'type=local,"dest={quoted}",mode=max,ignore-error=true']
+
+
+def test_without_a_cache_nothing_is_said_about_one() -> None:
+    assert not any("cache" in word for word in build_arguments(request(), Path("/m"), an_engine()))
+
+
+def test_only_one_of_buildkit_and_docker_pushes() -> None:
+    assert "--push" in build_arguments(request(), Path("/m"), an_engine())
+    twice = build_arguments(request(), Path("/m"), an_engine(pushes_twice=True))
+    assert "--push" not in twice
+    assert options(twice, "--output") == ["type=image,push="]
+
+
+def test_a_builder_and_a_context_are_chosen_each_in_its_own_way() -> None:
+    assert docker_argv(None, ["default"]) == (("docker",), ("buildx",))
+    assert docker_argv("arm", ["default", "arm"]) == (("docker", "--context", "arm"), ("buildx",))
+    assert docker_argv("arm", ["default"]) == (("docker",), ("buildx", "--builder", "arm"))
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n", (0, 13)),
+        ("github.com/docker/buildx v0.29.1-desktop.1 abcdef\n", (0, 29)),
+        ("github.com/docker/buildx v1.0.0 abcdef\n", (1, 0)),
+    ],
+)
+def test_the_version_of_buildx(said: str, version: tuple[int, int]) -> None:
+    assert parsed_version(said) == version
+
+
+def test_a_buildx_from_source_counts_as_new() -> None:
+    assert parsed_version("github.com/docker/buildx dev unknown") > (1, 0)
+
+
+# Where it builds
+
+INSPECTED = """\
+Name:          arm-host
+Driver:        docker-container
+
+Nodes:
+Name:                  arm-host0
+Platforms:             linux/arm64*, linux/arm/v7
+Name:                  arm-host1
+Platforms:             linux/amd64, linux/amd64/v2
+"""
+
+
+def test_the_platforms_of_all_nodes_are_read() -> None:
+    assert inspected_platforms(INSPECTED) == {"linux/arm64", "linux/arm/v7", "linux/amd64", "linux/amd64/v2"}
+
+
+@pytest.mark.parametrize(
+    "platform", ["linux/arm64", "linux/arm64/v8", "linux/arm", "linux/arm/v7", "linux/amd64"]
+)
+def test_a_platform_that_is_listed_can_be_run(platform: str) -> None:
+    check_platform(an_engine(*inspected_platforms(INSPECTED)), platform)
+
+
+def test_a_platform_that_cannot_be_run_tells_how_to_install_qemu() -> None:
+    with pytest.raises(PermanentError) as raised:
+        check_platform(an_engine("linux/amd64", "linux/amd64/v2"), "linux/arm64")
+    assert raised.value.problem == "docker's builder cannot run linux/arm64, only linux/amd64, linux/amd64/v2"
+    for way in ("tonistiigi/binfmt --install all", "qemu-user-static and binfmt-support", "builders:"):
+        assert way in raised.value.remedy
+
+
+# The environment of docker
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home, in which docker is set up, with a buildx plugin that is never run."""
+    for name in list(os.environ):
+        if name.startswith(("DOCKER_", "BUILDX_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plugin = tmp_path / ".docker" / "cli-plugins" / "docker-buildx"
+    plugin.parent.mkdir(parents=True)
+    plugin.touch(mode=0o755)
+    return tmp_path
+
+
+def written(env: Mapping[str, str]) -> Any:
+    """The configuration that docker reads in this environment."""
+    return json.loads(Path(env["DOCKER_CONFIG"], "config.json").read_text())
+
+
+@pytest.mark.usefixtures("home")
+def test_the_token_is_in_no_file() -> None:
+    repository = parse_repository("owner/name")
+    with docker_environment(repository, "maintainer", "s3cret-token") as env:
+        folder = Path(env["DOCKER_CONFIG"])
+        assert written(env)["credHelpers"] == {"https://index.docker.io/v1/": "release-assets"}
+        assert not any(b"s3cret" in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+        assert [name for name, value in env.items() if "s3cret-token" in value] == [
+            "RELEASE_ASSETS_REGISTRY_TOKEN"
+        ]
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_without_credentials_no_helper_is_named() -> None:
+    with docker_environment(parse_repository("owner/name"), None, None) as env:
+        assert "credHelpers" not in written(env)
+        assert not any(name.startswith("RELEASE_ASSETS_REGISTRY") for name in env)
+
+
+def test_the_users_contexts_builders_and_plugins_go_on_working(home: Path) -> None:
+    docker = home / ".docker"
+    (docker / "contexts" / "meta").mkdir(parents=True)
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "docker-buildx").touch(mode=0o755)
+    configuration = {
+        "currentContext": "colima",
+        "cliPluginsExtraDirs": [str(elsewhere)],
+        "auths": {"ghcr.io": {"auth": "cGVyc29uYWw="}},
+        "credsStore": "desktop",
+    }
+    (docker / "config.json").write_text(json.dumps(configuration))
+    with docker_environment(parse_repository("owner/name"), None, None) as env:
+        ours = written(env)
+        assert ours["currentContext"] == "colima"
+        assert ours["cliPluginsExtraDirs"][:2] == [str(docker / "cli-plugins"), str(elsewhere)]
+        assert not {"auths", "credsStore"} & set(ours)
+        assert Path(env["DOCKER_CONFIG"], "contexts", "meta").is_dir()
+        assert env["BUILDX_CONFIG"] == str(docker / "buildx")
+
+
+def test_what_says_where_the_engine_is_is_passed_on_and_nothing_that_logs_in(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_here = {
+        "DOCKER_HOST": "tcp://engine.example:2376",
+        "DOCKER_TLS_VERIFY": "1",
+        "BUILDX_CONFIG": "/builders",
+        "DOCKER_AUTH_CONFIG": '{"auths": {}}',
+        "PYPI_TOKEN": "pypi-s3cret",
+    }
+    for name, value in set_here.items():
+        monkeypatch.setenv(name, value)
+    with docker_environment(parse_repository("owner/name"), "maintainer", "s3cret") as env:
+        assert env["DOCKER_HOST"] == "tcp://engine.example:2376"
+        # Docker looks for certificates in DOCKER_CONFIG, which is ours now.
+        assert env["DOCKER_CERT_PATH"] == str(home / ".docker")
+        assert env["BUILDX_CONFIG"] == "/builders"
+        assert not {"DOCKER_AUTH_CONFIG", "PYPI_TOKEN"} & set(env)
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", '{"cliPluginsExtraDirs": 5}'])
+def test_a_configuration_that_makes_no_sense_is_passed_over(home: Path, content: str) -> None:
+    (home / ".docker" / "config.json").write_text(content)
+    with docker_environment(parse_repository("owner/name"), None, None) as env:
+        assert str(home / ".docker" / "cli-plugins") in written(env)["cliPluginsExtraDirs"]
+
+
+def test_a_missing_plugin_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "docker-buildx").touch(mode=0o644)  # a file that is no program
+    with pytest.raises(PermanentError) as raised:
+        plugin_folders([tmp_path, tmp_path / "nowhere"])
+    assert raised.value.problem == "docker's buildx plugin is not installed"
+    assert "docker-buildx-plugin from Docker's packages" in raised.value.remedy
+
+
+# What buildx says
+
+
+def read(name: str, log: Callable[[str], None] = lambda _: None, *, indented: bool = False) -> Progress:
+    """The recorded output of a build, as it is or with its JSON written over many lines, as 0.13 does."""
+    progress = Progress(log)
+    for line in (RECORDED / f"{name}.jsonl").read_text().splitlines():
+        if indented and line.startswith("{"):
+            for part in json.dumps(json.loads(line), indent=2).splitlines():
+                progress.line(part)
+        else:
+            progress.line(line)
+    return progress
+
+
+def test_a_first_build_is_told_in_lines_that_can_be_read() -> None:
+    said: list[str] = []
+    read("cold", said.append)
+    assert [line for line in said if line.startswith("[build ")] == [
+        "[build 1/4] FROM 127.0.0.1:5077/base:1@sha256:"
+        "87f64d8fc13a07baecaa2024c304760858e88a46b81defe2cefeb7c88a21f545",
+        *[line for line in said if line.startswith("[build 1/4] FROM ") and line.endswith(" s")],
+        "[build 2/4] WORKDIR /src",
+        *[line for line in said if line.startswith("[build 2/4] WORKDIR /src: ")],
+        "[build 3/4] COPY hello.txt .",
+        *[line for line in said if line.startswith("[build 3/4] COPY hello.txt .: ")],
+        *[line for line in said if line.startswith("[build 4/4] RUN ") and not line.endswith(" s")],
+        # Put together from two pieces, a progress bar's last state, and without its colour.
+        "[build 4/4] compiling",
+        "[build 4/4] 100%",
+        "[build 4/4] red",
+        *[line for line in said if line.startswith("[build 4/4] RUN ") and line.endswith(" s")],
+    ]
+    assert not any("[internal]" in line or "[auth]" in line for line in said)
+    assert any(line.startswith("importing cache manifest") and line.endswith("not found") for line in said)
+
+
+def test_the_steps_of_a_first_build() -> None:
+    progress = read("cold")
+    steps = progress.steps()
+    assert [step.name.split("]")[0].strip("[") for step in steps] == [
+        "build 1/4",
+        "build 2/4",
+        "build 3/4",
+        "build 4/4",
+        "stage-1 2/3",
+        "stage-1 3/3",
+    ]
+    assert 1.0 < next(step.seconds for step in steps if "RUN busybox sh" in step.name) < 2.0
+    assert progress.cache_hit_rate() == 0.0
+    assert progress.failure() is None
+    assert progress.at_work() == "nothing"
+
+
+def test_the_stages_of_a_build_are_timed_apart() -> None:
+    seconds = read("cold").seconds()
+    assert set(seconds) == {"build", "export", "push", "cache_export"}
+    assert 1.0 < seconds["build"] < 3.0
+    assert all(0.0 < spent < 1.0 for stage, spent in seconds.items() if stage != "build")
+
+
+def test_a_push_that_docker_repeats_after_the_export_counts_as_push() -> None:
+    seconds = read("cached").seconds()
+    # 0.13 s inside the export and 0.07 s after it; neither is taken off the export twice.
+    assert 0.15 < seconds["push"] < 0.25
+    assert 0.03 < seconds["export"] < 0.1
+
+
+def test_all_that_could_hit_did_and_from_does_not_count() -> None:
+    said: list[str] = []
+    progress = read("cached", said.append)
+    assert progress.cache_hit_rate() == 1.0
+    assert [step.cached for step in progress.steps() if " FROM " in step.name] == [False]
+    assert "[build 3/4] COPY hello.txt .: CACHED" in said
+
+
+def test_steps_that_were_found_at_one_moment_are_in_the_dockerfiles_order() -> None:
+    names = [step.name for step in read("cached").steps() if step.name.startswith("[build")]
+    assert [name[:11] for name in names] == ["[build 1/4]", "[build 2/4]", "[build 3/4]", "[build 4/4]"]
+
+
+def test_the_digests_of_image_and_config_are_those_in_its_index() -> None:
+    progress = read("cached")
+    assert (
+        progress.exported("manifest")
+        == "sha256:0f101336f18efa0db40cece615ce6463581b9102a5ca34516f419b78e7d92438"
+    )
+    assert (
+        progress.exported("config")
+        == "sha256:8d323e7f01a30446ef5c0598a37571f05eb248a55b86b9a9cdaf4239b69c71cf"
+    )
+
+
+def test_a_build_without_steps_has_no_hit_rate() -> None:
+    progress = read("base_unreachable")
+    assert (progress.steps(), progress.cache_hit_rate(), progress.exported("manifest")) == ([], None, None)
+
+
+@pytest.mark.parametrize("name", ["cached", "failed_run", "push_refused", "no_qemu"])
+def test_json_over_many_lines_says_the_same(name: str) -> None:
+    compact: list[str] = []
+    indented: list[str] = []
+    one, other = read(name, compact.append), read(name, indented.append, indented=True)
+    assert (compact, one.steps(), one.failure()) == (indented, other.steps(), other.failure())
+
+
+def test_a_line_that_was_cut_does_not_hide_those_after_it() -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    progress.line('{"logs":[{"vertex":"x","data":"' + "A" * 1000)
+    progress.line("{")
+    progress.line('  "vertexes": [')
+    for line in (RECORDED / "failed_run.jsonl").read_text().splitlines():
+        progress.line(line)
+    failure = progress.failure()
+    assert failure is not None
+    assert failure.said.endswith("exit code: 3")
+
+
+def vertex(started: str, completed: str | None = None, **others: Any) -> str:
+    """A report about one RUN."""
+    times = {"started": f"2026-01-01T00:00:{started}Z"}
+    if completed:
+        times["completed"] = f"2026-01-01T00:00:{completed}Z"
+    return json.dumps({"vertexes": [{"digest": "sha256:1", "name": "[2/2] RUN x", **times, **others}]})
+
+
+def output(text: str) -> str:
+    """A report about what that RUN printed."""
+    data = base64.b64encode(text.encode()).decode()
+    return json.dumps({"logs": [{"vertex": "sha256:1", "stream": 1, "data": data}]})
+
+
+def test_the_intervals_of_one_step_are_merged_and_cached_is_kept() -> None:
+    progress = Progress(lambda _: None)
+    progress.line(vertex("10.0", "12.0", cached=True))
+    progress.line(vertex("11.0", "13.0"))
+    progress.line(vertex("20.0"))
+    assert progress.at_work() == "[2/2] RUN x"
+    progress.line(vertex("20.0", "20.5"))
+    step = progress.steps()[0]
+    assert step.seconds == pytest.approx(3.5)
+    assert step.cached
+
+
+def test_the_last_line_is_told_even_without_a_line_break() -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    for line in (vertex("10"), output("no\nnew"), output("line"), vertex("10", "11", error="exit code: 1")):
+        progress.line(line)
+    assert said == ["[2/2] RUN x", "[2/2] no", "[2/2] newline", "[2/2] RUN x: exit code: 1"]
+    assert progress.failure() == Failure("[2/2] RUN x", "exit code: 1", ["no", "newline"])
+
+
+def test_output_that_was_redacted_while_encoded_says_so() -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    progress.line(vertex("10"))
+    progress.line('{"logs": [{"vertex": "sha256:1", "data": "YWJj***ZGVm"}]}')
+    assert said[-1] == "[2/2] (a line that held a secret)"
+
+
+def test_control_characters_of_a_build_do_not_reach_the_terminal() -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    progress.line(vertex("10"))
+    progress.line(output("\x1b]0;title\x07\x1b[2J\x9b31mtext\n"))
+    progress.line("\x1b[31mERROR: text")
+    assert all(character.isprintable() for line in said for character in line)
+
+
+def test_a_layer_on_its_way_is_told_every_few_seconds() -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    for tenth in range(300):
+        status = {
+            "id": "pushing layer 0123456789ab",
+            "vertex": "sha256:2",
+            "current": tenth * 1_000_000,
+            "total": 300_000_000,
+            "started": "2026-01-01T00:00:00Z",
+            "timestamp": f"2026-01-01T00:00:{tenth / 10:04.1f}Z",
+        }
+        progress.line(json.dumps({"statuses": [status]}))
+    assert [line.strip() for line in said] == [
+        f"pushing layer 0123456789ab {seconds * 10}.0 of 300.0 MB, {seconds} s"
+        for seconds in (5, 10, 15, 20, 25)
+    ]
+
+
+# Why it failed
+
+
+def failure_of(name: str, **changes: Any) -> ReleaseError:
+    """The error for a recorded build."""
+    failure = read(name).failure()
+    assert failure is not None
+    return build_failure(failure, request(**changes))
+
+
+def test_a_run_that_failed_is_shown_with_its_last_lines() -> None:
+    error = failure_of("failed_run")
+    assert isinstance(error, PermanentError)
+    assert error.problem.startswith(
+        "building docker.io/owner/name:1.2.3-arm64 for linux/arm64 failed, at [3/3] RUN for i in 1 2 3; "
+    )
+    assert "\nline 1\nline 2\nline 3\nfatal: no such module\nfailed to solve: process" in error.problem
+    assert error.problem.endswith("did not complete successfully: exit code: 3")
+    assert "Correct the Dockerfile" in error.remedy
+
+
+def test_a_platform_that_the_kernel_cannot_run_asks_for_qemu() -> None:
+    error = failure_of("no_qemu")
+    assert isinstance(error, PermanentError)
+    assert "exec /bin/sh: exec format error" in error.problem
+    assert error.remedy == INSTALL_QEMU
+
+
+def test_a_push_that_was_refused_names_the_variables() -> None:
+    error = failure_of("push_refused")
+    assert isinstance(error, PermanentError)
+    assert "401 Unauthorized" in error.problem
+    assert error.remedy.startswith(
+        "Check IMAGE_USER and IMAGE_TOKEN: they must be allowed to pull and push docker.io/owner/name."
+    )
+
+
+@pytest.mark.parametrize("name", ["base_unreachable", "registry_500"])
+def test_a_registry_that_is_unwell_may_be_well_again(name: str) -> None:
+    error = failure_of(name)
+    assert isinstance(error, TransientError)
+    assert "the next attempt is quick" in error.remedy
+
+
+SOURCE = "failed to solve: python:3.12: failed to resolve source metadata for docker.io/library/python:3.12"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "remedy"),
+    [
+        (
+            f"{SOURCE}: docker.io/library/python:3.12: not found",
+            PermanentError,
+            "The base image is not there",
+        ),
+        (
+            f"{SOURCE}: no match for platform in manifest: not found",
+            PermanentError,
+            "not made for this platform",
+        ),
+        (f"{SOURCE}: pull access denied, repository does not exist", PermanentError, "IMAGE_USER"),
+        (f"{SOURCE}: failed to authorize: 403 Forbidden", PermanentError, "IMAGE_TOKEN"),
+        (f"{SOURCE}: 429 Too Many Requests - toomanyrequests: You have reached", TransientError, "how often"),
+        (f"{SOURCE}: dial tcp: lookup registry-1.docker.io: no such host", TransientError, "unwell"),
+        (f"{SOURCE}: net/http: TLS handshake timeout", TransientError, "unwell"),
+        (f"{SOURCE}: tls: failed to verify certificate: x509: unknown", PermanentError, "does not trust"),
+        (
+            "failed to push x: unexpected status from PUT request to y: 503 Service U",
+            TransientError,
+            "unwell",
+        ),
+        ("failed to push x: received unexpected HTTP status: 502 Bad Gateway", TransientError, "unwell"),
+        ("failed to push x: read tcp 1->2: connection reset by peer", TransientError, "unwell"),
+        ("failed to push x: failed to copy: unexpected EOF", TransientError, "unwell"),
+        ("denied: requested access to the resource is denied", PermanentError, "IMAGE_USER and IMAGE_TOKEN"),
+        ("Cannot connect to the Docker daemon at unix:///run/d.sock", TransientError, "unwell"),
+        ("failed to solve: write /var/lib/x: no space left on device", PermanentError, "docker buildx prune"),
+        ("failed to solve: dockerfile parse error on line 1: unknown instruction", PermanentError, "Correct"),
+        ("failed to solve: failed to read dockerfile: open x: permission denied", PermanentError, "Correct"),
+        ('failed to calculate checksum of ref: "/x": not found', PermanentError, "Correct the Dockerfile"),
+    ],
+)
+def test_what_buildx_says_tells_whether_to_try_again(
+    said: str, kind: type[ReleaseError], remedy: str
+) -> None:
+    error = build_failure(Failure("", said, []), request())
+    assert isinstance(error, kind)
+    assert said in error.problem
+    assert remedy in error.remedy
+
+
+@pytest.mark.parametrize("printed", ["503 Service Unavailable", "cp: Permission denied", "401 Unauthorized"])
+def test_what_a_run_printed_does_not_decide(printed: str) -> None:
+    said = 'process "/bin/sh -c curl x" did not complete successfully: exit code: 22'
+    error = build_failure(Failure("[2/3] RUN curl x", said, [printed]), request())
+    assert isinstance(error, PermanentError)
+    assert printed in error.problem
+    assert "Correct the Dockerfile" in error.remedy
+
+
+def test_a_run_that_was_killed_hints_at_memory() -> None:
+    said = 'process "/bin/sh -c make" did not complete successfully: exit code: 137'
+    assert "takes too much memory" in build_failure(Failure("[2/3] RUN make", said, []), request()).remedy
+
+
+# Real builds
+
+DOCKERFILE = """\
+FROM python:3.12-slim AS build
+COPY message.txt /message.txt
+RUN echo "on $(uname -m)" && uname -m > /machine
+FROM python:3.12-slim
+COPY --from=build /machine /message.txt /
+"""
+
+
+@pytest.fixture(scope="session")
+def base(registry: RealRegistry, state: Path) -> dict[str, str]:
+    """The build contexts that put a base image of our own in place of Docker Hub's."""
+    return push_base_image(registry, state=state, say=print)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder to build from."""
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "message.txt").write_text("first")
+    return tmp_path
+
+
+@pytest.fixture
+def env(request: pytest.FixtureRequest, registry: RealRegistry) -> Iterator[dict[str, str]]:
+    """The environment of docker on the engine, logged in to the registry."""
+    request.getfixturevalue("engine")
+    repository = Repository(registry.host, "buildx/test")
+    with docker_environment(repository, registry.username, registry.token) as environment:
+        yield environment
+
+
+def built(
+    source: Path, registry: RealRegistry, env: Mapping[str, str], lines: list[str], **changes: Any
+) -> BuildResult:
+    """Build `source` and push it."""
+    fields: dict[str, Any] = {
+        "repository": Repository(registry.host, "buildx/test"),
+        "platform": "linux/amd64",
+        "context": source,
+        "dockerfile": source / "Dockerfile",
+        "cache_folder": source / "cache",
+    }
+    return build(
+        request(**fields | changes),
+        env,
+        log=lines.append,
+        secrets=[registry.token],
+        timeout=300,
+        silence=120,
+    )
+
+
+def client(registry: RealRegistry) -> Registry:
+    """The repository that is pushed to."""
+    return Registry(
+        Repository(registry.host, "buildx/test"),
+        username=registry.username,
+        token=registry.token,
+        username_env="IMAGE_USER",
+        token_env="IMAGE_TOKEN",
+    )
+
+
+@pytest.mark.engine
+def test_two_platforms_are_built_pushed_and_joined(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    ours = client(registry)
+    pushed = {}
+    for platform, machine in zip(PLATFORMS, ("x86_64", "aarch64"), strict=True):
+        lines: list[str] = []
+        result = built(
+            source,
+            registry,
+            env,
+            lines,
+            platform=platform,
+            tag=f"1.2.3-{platform.partition('/')[2]}",
+            build_contexts=base,
+            labels={"org.opencontainers.image.version": "1.2.3"},
+            cache="registry",
+        )
+        manifest = ours.manifest(f"1.2.3-{platform.partition('/')[2]}")
+        assert manifest is not None
+        assert manifest.digest == result.digest
+        assert platform_images(manifest) == {platform: result.runnable_digest}
+        runnable = ours.manifest(result.runnable_digest)
+        assert runnable is not None
+        assert runnable.parsed()["config"]["digest"] == result.config_digest
+        config = json.loads(ours.blob(result.config_digest or "") or b"{}")
+        assert config["config"]["Labels"]["org.opencontainers.image.version"] == "1.2.3"
+        assert any(line.endswith(f"on {machine}") for line in lines) or "CACHED" in "\n".join(lines)
+        assert result.cache_hit_rate is not None
+        assert set(result.seconds) == {"build", "export", "push", "cache_export"}
+        assert result.seconds["push"] > 0
+        pushed[platform] = manifest
+    ours.put_manifest("1.2.3", index_of(pushed))
+    joined = ours.manifest("1.2.3")
+    assert joined is not None
+    assert platforms_differ(joined, PLATFORMS) is None
+    assert {"buildcache-amd64", "buildcache-arm64"} <= ours.tags()
+
+
+@pytest.mark.engine
+def test_a_change_of_the_source_keeps_the_steps_before_it_cached(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    fields: dict[str, Any] = {"tag": "cached", "build_contexts": base, "cache": "registry"}
+    (source / "message.txt").write_text(f"never built before: {source}")
+    first = built(source, registry, env, [], **fields)
+    second = built(source, registry, env, [], **fields)
+    assert first.cache_hit_rate == 0.0
+    assert second.cache_hit_rate == 1.0
+    assert second.runnable_digest == first.runnable_digest
+    assert [step.cached for step in second.steps if " FROM " not in step.name] == [True, True, True]
+
+
+@pytest.mark.engine
+def test_a_local_cache_is_written_into_its_folder(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    built(source, registry, env, [], tag="local", build_contexts=base, cache="local")
+    assert (source / "cache" / "amd64" / "index.json").is_file()
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+def test_the_registry_says_no_to_a_wrong_password(source: Path, registry: RealRegistry) -> None:
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    repository = Repository(registry.host, "buildx/test")
+    with (
+        docker_environment(repository, registry.username, "wr0ng-token") as wrong,
+        pytest.raises(PermanentError) as raised,
+    ):
+        built(source, registry, wrong, [], tag="refused")
+    assert "401 Unauthorized" in raised.value.problem
+    assert raised.value.remedy.startswith("Check IMAGE_USER and IMAGE_TOKEN")
+    assert "wr0ng-token" not in str(raised.value)
+    assert "refused" not in client(registry).tags()
+
+
+@pytest.mark.engine
+def test_a_dockerfile_that_fails_pushes_nothing_and_shows_the_step(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    (source / "Dockerfile").write_text("FROM python:3.12-slim\nRUN echo no such module; exit 3\n")
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, [], tag="failed", build_contexts=base)
+    assert "failed, at [1/2] RUN echo no such module; exit 3:\nno such module\n" in raised.value.problem
+    assert "failed" not in client(registry).tags()
+
+
+@pytest.mark.engine
+def test_a_secret_that_a_build_prints_is_not_in_the_log(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    printed = f'RUN printf "%s" "{registry.token[:20]}"; sleep 0.2; echo "{registry.token[20:]}"; exit 1\n'
+    (source / "Dockerfile").write_text(f"FROM python:3.12-slim\n{printed}")
+    lines: list[str] = []
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, lines, tag="leak", build_contexts=base)
+    assert any(line.endswith(" ***") for line in lines)
+    assert registry.token not in "\n".join([*lines, str(raised.value)])
+
+
+@pytest.mark.engine
+def test_a_base_image_that_is_not_there_is_no_matter_of_trying_again(
+    source: Path, registry: RealRegistry, env: dict[str, str]
+) -> None:
+    (source / "Dockerfile").write_text(f"FROM {registry.host}/nobody/has-it:1\n")
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, [], tag="no-base")
+    assert f"{registry.host}/nobody/has-it:1: not found" in raised.value.problem
+    assert raised.value.remedy.startswith("The base image is not there")
+
+
+@pytest.mark.engine
+def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
+    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+) -> None:
+    (source / "Dockerfile").write_text("FROM python:3.12-slim\nRUN sleep 600\n")
+    wanted = request(
+        repository=Repository(registry.host, "buildx/test"),
+        platform="linux/amd64",
+        context=source,
+        dockerfile=source / "Dockerfile",
+        build_contexts=base,
+    )
+    with pytest.raises(TransientError) as raised:
+        build(wanted, env, log=print, secrets=[], timeout=120, silence=4)
+    assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
+
+
+@pytest.mark.engine
+def test_a_docker_context_builds_where_it_points_to(
+    source: Path, registry: RealRegistry, engine: RealEngine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".docker" / "cli-plugins" / "docker-buildx").unlink()
+    create = ["docker", "context", "create", "native", "--docker", f"host={engine.host}"]
+    process.run(create, env=process.environment(), timeout=60)
+    # What the context says counts, not what is set here.
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    repository = Repository(registry.host, "buildx/test")
+    with docker_environment(repository, registry.username, registry.token) as env:
+        result = built(source, registry, env, [], tag="context", builder="native")
+        with pytest.raises(PermanentError) as raised:
+            observe_engine("natvie", env)
+    pushed = client(registry).manifest("context")
+    assert pushed is not None
+    assert pushed.digest == result.digest
+    assert 'the builder natvie does not exist: ERROR: no builder "natvie" found' in raised.value.problem
+    assert "`docker context ls`" in raised.value.remedy
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+def test_an_engine_that_is_out_of_reach_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".docker" / "cli-plugins" / "docker-buildx").unlink()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    with (
+        docker_environment(parse_repository("owner/name"), None, None) as env,
+        pytest.raises(TransientError) as raised,
+    ):
+        observe_engine(None, env)
+    assert raised.value.problem == (
+        "docker's builder is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
+        "Is the docker daemon running?"
+    )
+    assert raised.value.remedy.startswith("Start the Docker engine there, or correct DOCKER_HOST")
+
+
+@pytest.mark.engine
+def test_what_the_engine_runs_and_keeps_is_observed(engine: RealEngine, env: dict[str, str]) -> None:
+    observed = observe_engine(None, env)
+    for platform in PLATFORMS:
+        check_platform(observed, platform)
+    assert observed.exports_cache or not engine.own
+
+
+def test_a_missing_docker_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError) as raised:
+        observe_engine(None, {"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    assert "docker's client or its buildx plugin does not work: was not found" in raised.value.problem
+    assert raised.value.remedy.startswith("Install docker's client and its buildx plugin")
+
+
+@pytest.mark.parametrize(
+    "said", ["github.com/docker/buildx 0.12.1 abc", "github.com/docker/buildx v0.9.0 abc"]
+)
+def test_a_buildx_that_is_too_old_is_named(tmp_path: Path, said: str) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho '{said}'\n")
+    docker.chmod(0o755)
+    with pytest.raises(PermanentError) as raised:
+        observe_engine(None, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert raised.value.problem == f"buildx is too old: {said}"
+    assert raised.value.remedy == "Install buildx 0.13 or newer."
