@@ -8,7 +8,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from packaging.metadata import RawMetadata, parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from release_assets import isolation
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.tar import tarfile
@@ -37,6 +38,7 @@ def build(
     source: Path,
     *,
     scratch: Path,
+    readable: Iterable[Path],
     cache: Path,
     epoch: int,
     log: Log,
@@ -44,8 +46,9 @@ def build(
 ) -> Path:
     """Build the sdist or the wheel of the source tree and return the file.
 
-    `scratch` is an empty folder for the output and the backend's HOME; `cache` is uv's; `epoch` becomes
-    SOURCE_DATE_EPOCH. Adds the seconds of the stages `environment` and `build` to `seconds`.
+    `scratch` is a folder for the output and the backend's HOME; `readable` is what else the
+    backend may read; `cache` is uv's; `epoch` becomes SOURCE_DATE_EPOCH. Adds the seconds of the
+    stages `environment` and `build` to `seconds`.
     Raises PermanentError with the end of the backend's output.
     """
     output, home = scratch / "output", scratch / "home"
@@ -75,6 +78,11 @@ def build(
         str(output),
         str(source),
     ]
+    if isolation.is_available():
+        cache.mkdir(parents=True, exist_ok=True)
+        argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache])
+    else:
+        log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
         run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow)
     except CommandFailedError as error:

@@ -42,6 +42,7 @@ class Workshop:
         return build(
             kind,
             source,
+            readable=[],
             scratch=scratch,
             cache=self.cache,
             epoch=EPOCH,

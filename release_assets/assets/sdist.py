@@ -32,6 +32,7 @@ def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
                 "sdist",
                 scratch / "source" / project.package.directory,
                 scratch=scratch,
+                readable=[step.mirror.path],
                 cache=step.build_cache,
                 epoch=commit.epoch,
                 log=step.output,

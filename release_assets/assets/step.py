@@ -101,8 +101,8 @@ class Step:
 
     @property
     def build_cache(self) -> Path:
-        """uv's cache for build environments."""
-        return self._local_folder / "uv"
+        """uv's cache for build environments; each project has its own, since its build code writes to it."""
+        return self._local_folder / "uv" / self.project.project
 
     @property
     def image_cache(self) -> Path:

@@ -35,6 +35,7 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
                 "wheel",
                 tree,
                 scratch=scratch,
+                readable=[],
                 cache=step.build_cache,
                 epoch=commit.epoch,
                 log=step.output,

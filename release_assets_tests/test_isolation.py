@@ -1,0 +1,77 @@
+"""What build code can see of the machine: its source and its tools, and nothing of ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from release_assets.isolation import is_available, isolated
+from release_assets.process import CommandFailedError, environment, run
+from release_assets.sandbox import SandboxError, system
+
+SECRET = "a-secret-that-nobody-may-see"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bubblewrap() -> None:
+    """Installed where it is missing; in CI nothing may be left untested."""
+    try:
+        system.install(system.missing_packages({"bwrap": "bubblewrap"}), why="isolated builds", say=print)
+        is_available.cache_clear()
+        assert is_available(), "bubblewrap is installed but may not make namespaces here"
+    except (SandboxError, AssertionError) as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def see(program: str, *, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()) -> str:
+    argv = isolated([sys.executable, "-c", program], readable=readable, writable=writable)
+    return run(argv, env=environment(), timeout=30)
+
+
+def test_no_environment_of_another_process_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYPI_TOKEN", SECRET)
+    program = (
+        "import pathlib\n"
+        "for file in pathlib.Path('/proc').glob('[0-9]*/environ'):\n"
+        "    print(file.read_bytes())\n"
+    )
+    assert "PATH=" in see(program)
+    assert SECRET not in see(program)
+    assert f"/{os.getpid()}/" not in see("import pathlib; print(list(pathlib.Path('/proc').glob('*/comm')))")
+
+
+@pytest.mark.parametrize("place", ["home", "temporary"])
+def test_no_file_of_ours_can_be_read(tmp_path: Path, place: str) -> None:
+    folder = Path.home() if place == "home" else tmp_path
+    secret = folder / f".release-assets-test-{os.getpid()}"
+    secret.write_text(SECRET)
+    try:
+        with pytest.raises(CommandFailedError, match="FileNotFoundError"):
+            see(f"print(open({str(secret)!r}).read())")
+    finally:
+        secret.unlink()
+
+
+def test_what_is_readable_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("as it was")
+    program = f"open({str(tmp_path / 'source')!r}, 'w').write('changed')"
+    with pytest.raises(CommandFailedError, match="Read-only file system"):
+        see(program, readable=(tmp_path,))
+    assert (tmp_path / "source").read_text() == "as it was"
+
+
+def test_what_is_writable_is_the_real_folder(tmp_path: Path) -> None:
+    see(f"open({str(tmp_path / 'made')!r}, 'w').write('here')", writable=(tmp_path,))
+    assert (tmp_path / "made").read_text() == "here"
+
+
+def test_the_engine_cannot_be_reached() -> None:
+    program = (
+        "import os; print([p for p in ('/run/docker.sock', '/var/run/docker.sock') if os.path.exists(p)])"
+    )
+    assert see(program).strip() == "[]"
