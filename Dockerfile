@@ -45,5 +45,5 @@ RUN --mount=type=secret,id=ca_bundle \
 
 USER release
 EXPOSE 4000
-HEALTHCHECK --start-period=30s CMD ["dagster", "api", "grpc-health-check", "-p", "4000"]
+HEALTHCHECK --start-period=30s --start-interval=2s CMD ["dagster", "api", "grpc-health-check", "-p", "4000"]
 CMD ["dagster", "code-server", "start", "-h", "0.0.0.0", "-p", "4000", "-m", "release_assets.definitions"]
