@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import bcrypt
-
 from release_assets.sandbox import system
 from release_assets.sandbox.engine import Engine
 from release_assets.sandbox.servers import SandboxError, answers, free_port, running_server, wait_until
@@ -36,6 +34,9 @@ def registry_server(
 
     `folder` holds its storage and its log. Both allow manifests to be deleted, as Docker Hub does.
     """
+    # Here, since only the extra `sandbox` brings it, and the command line must start without.
+    import bcrypt
+
     token = secrets.token_urlsafe(32)
     port = free_port()
     # Six rounds: every request is checked, and this password is random and lives for minutes.
