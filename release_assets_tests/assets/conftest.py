@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +44,6 @@ description = "A sample."
 readme = "README.md"
 requires-python = ">=3.11"
 """
-
-
-def graph_of(project: Project) -> dg.Definitions:
-    """What Dagster loads for the project."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Parameter `partitions_def` of function `define_asset_job`")
-        return build_release_graph(project)
 
 
 @dataclass(frozen=True)
@@ -190,7 +182,7 @@ class Maintainer:
 
     def materialize(self, tag: str, *nodes: str) -> Outcome:
         """Materialize some nodes of a partition, or all, as the UI's button does; it may fail."""
-        definitions = graph_of(self.project)
+        definitions = build_release_graph(self.project)
         assets = list(definitions.assets or [])
         partitions = f"{self.project.project}_releases"
         self.instance.add_dynamic_partitions(partitions, [tag])

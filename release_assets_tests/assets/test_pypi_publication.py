@@ -9,9 +9,10 @@ import dagster as dg
 from packaging.utils import canonicalize_name
 
 from release_assets.destinations import package_index
+from release_assets.graph import build_release_graph
 from release_assets.project import Project
 from release_assets.sandbox.servers import free_port
-from release_assets_tests.assets.conftest import BUILD, Maintainer, Outcome, Released, graph_of
+from release_assets_tests.assets.conftest import BUILD, Maintainer, Outcome, Released
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 
 
@@ -107,13 +108,6 @@ def test_a_wrong_token_is_refused_once_and_its_variable_is_named(
     assert maintainer.served() == {}
 
 
-def test_an_earlier_release_of_the_same_package_is_nobodys_conflict(maintainer: Maintainer) -> None:
-    for version in ("1.2.3", "1.2.4"):
-        maintainer.tag(f"v{version}", version)
-        assert maintainer.materialize(f"v{version}", *BUILD, "pypi_publication").success
-    assert len(maintainer.served()) == 4
-
-
 def test_publication_before_the_build_names_the_node_that_is_missing(maintainer: Maintainer) -> None:
     commit = maintainer.tag("v1.2.3", "1.2.3")
     outcome = maintainer.materialize("v1.2.3", "pypi_publication")
@@ -149,7 +143,7 @@ def test_an_index_out_of_reach_is_tried_again_and_then_named_with_everything_tha
 
 def release_job(attributes: str) -> dg.JobDefinition:
     """The job that a tag starts, for a project in JSON."""
-    definitions = graph_of(Project.model_validate_json(attributes))
+    definitions = build_release_graph(Project.model_validate_json(attributes))
     project = json.loads(attributes)["project"]
     return definitions.resolve_job_def(f"{project}_release")
 
