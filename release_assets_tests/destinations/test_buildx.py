@@ -665,6 +665,8 @@ def test_two_platforms_are_built_pushed_and_joined(
     source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
 ) -> None:
     ours = client(registry)
+    # An engine with docker's own image store makes a bare image, and keeps no cache elsewhere.
+    containerd = observe_engine(None, env).exports_cache
     pushed = {}
     for platform, machine in zip(PLATFORMS, ("x86_64", "aarch64"), strict=True):
         lines: list[str] = []
@@ -682,13 +684,15 @@ def test_two_platforms_are_built_pushed_and_joined(
         manifest = ours.manifest(f"1.2.3-{platform.partition('/')[2]}")
         assert manifest is not None
         assert manifest.digest == result.digest
-        assert platform_images(manifest) == {platform: result.runnable_digest}
+        assert platform_images(manifest) == ({platform: result.runnable_digest} if containerd else {})
         runnable = ours.manifest(result.runnable_digest)
         assert runnable is not None
-        assert runnable.parsed()["config"]["digest"] == result.config_digest
-        config = json.loads(ours.blob(result.config_digest or "") or b"{}")
+        config_digest = runnable.parsed()["config"]["digest"]
+        assert result.config_digest == (config_digest if containerd else None)
+        config = json.loads(ours.blob(config_digest) or b"{}")
         assert config["config"]["Labels"]["org.opencontainers.image.version"] == "1.2.3"
         assert any(line.endswith(f"on {machine}") for line in lines) or "CACHED" in "\n".join(lines)
+        assert containerd or lines[0].startswith("warning: the cache is not kept for the next build")
         assert result.cache_hit_rate is not None
         assert set(result.seconds) == {"build", "export", "push", "cache_export"}
         assert result.seconds["push"] > 0
@@ -697,7 +701,7 @@ def test_two_platforms_are_built_pushed_and_joined(
     joined = ours.manifest("1.2.3")
     assert joined is not None
     assert platforms_differ(joined, PLATFORMS) is None
-    assert {"buildcache-amd64", "buildcache-arm64"} <= ours.tags()
+    assert ({"buildcache-amd64", "buildcache-arm64"} <= ours.tags()) == containerd
 
 
 @pytest.mark.engine
@@ -719,7 +723,8 @@ def test_a_local_cache_is_written_into_its_folder(
     source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
 ) -> None:
     built(source, registry, env, [], tag="local", build_contexts=base, cache="local")
-    assert (source / "cache" / "amd64" / "index.json").is_file()
+    exported = (source / "cache" / "amd64" / "index.json").is_file()
+    assert exported == observe_engine(None, env).exports_cache
 
 
 @pytest.mark.engine
@@ -732,7 +737,8 @@ def test_the_registry_says_no_to_a_wrong_password(source: Path, registry: RealRe
         pytest.raises(PermanentError) as raised,
     ):
         built(source, registry, wrong, [], tag="refused")
-    assert "401 Unauthorized" in raised.value.problem
+    # BuildKit's words, or docker's own.
+    assert "401 Unauthorized" in raised.value.problem or "unauthorized: auth" in raised.value.problem
     assert raised.value.remedy.startswith("Check IMAGE_USER and IMAGE_TOKEN")
     assert "wr0ng-token" not in str(raised.value)
     assert "refused" not in client(registry).tags()
