@@ -78,6 +78,8 @@ def image(
                     cache_folder=step.image_cache,
                     builder=image.builders.get(platform),
                     source_date_epoch=source.commit.epoch,
+                    username_env=image.username_env,
+                    token_env=image.token_env,
                 ),
                 env,
                 log=step.output,
@@ -113,6 +115,7 @@ def image(
                 {"step": built.name, "seconds": round(built.seconds, 3), "cached": built.cached}
                 for built in result.steps
             )
-        return Recorded(data_version=result.digest, metadata=metadata)
+        # Not the pushed digest: its attestations hold times, so that it differs for the same image.
+        return Recorded(data_version=result.runnable_digest, metadata=metadata)
 
     return work

@@ -50,7 +50,7 @@ def check_destinations(step: Step) -> None:
             unwell.append(error)
     if refusals:
         raise PermanentError(
-            f"{step.release.tag} cannot be released, and nothing has been published:\n"
+            f"{step.release.tag} cannot be released, and nothing was uploaded now:\n"
             + "\n".join(f"- {error.problem}" for error in refusals),
             " ".join(error.remedy for error in refusals),
         )

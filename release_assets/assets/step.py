@@ -167,7 +167,7 @@ class Step:
                 f"the release of {self.tag.name} needs environment variables that are not set: "
                 + ", ".join(missing),
                 "Set them where Dagster's code server and runs can see them, then materialize again. "
-                "Nothing has been published by this step.",
+                "Nothing was uploaded now.",
             )
 
     def say(self, line: str) -> None:
@@ -224,9 +224,8 @@ def release_node(
             owners=project.owners,
             code_version="1",
             pool=pool,
-            retry_policy=dg.RetryPolicy(
-                max_retries=4, delay=3, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-            ),
+            # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
+            retry_policy=dg.RetryPolicy(max_retries=4, delay=3, backoff=dg.Backoff.EXPONENTIAL),
         )
         def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             step = Step(project, context)

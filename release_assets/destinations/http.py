@@ -105,6 +105,11 @@ def exchange(
         ) from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
         raise PermanentError(f"{where}: {one_line(str(error))}", "Check the URLs in the YAML.") from None
+    # A Location that is no URL is looked at by requests before anybody follows it.
+    except ValueError as error:
+        raise TransientError(
+            f"{where} got an answer that makes no sense: {one_line(str(error))}", AGAIN
+        ) from None
     # urllib3's own errors come from reading the body ourselves.
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         if CERTIFICATE.search(str(error)):

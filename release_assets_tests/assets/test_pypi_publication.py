@@ -102,7 +102,7 @@ def test_a_wrong_token_is_refused_once_and_its_variable_is_named(
     assert (outcome.failed, outcome.retried) == (["pypi_publication"], [])
     words = outcome.words("pypi_publication")
     upload_url = maintainer.attributes["index"]["upload_url"]
-    assert "v1.2.3 cannot be released, and nothing has been published:\n" in words
+    assert "v1.2.3 cannot be released, and nothing was uploaded now:\n" in words
     assert f"- POST {upload_url}: 401 Unauthorized." in words
     assert "Check the token in PYPI_TOKEN" in words
     assert maintainer.served() == {}
