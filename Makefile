@@ -1,10 +1,10 @@
-# `make demo` and `make test` make everything they need: the virtual environment here, system packages
-# (only where they are missing, only as root on Debian) in the sandbox.
+# `make demo` and `make test` make everything they need: the virtual environment here, and where they are
+# missing, and only as root on Debian, the system packages of the sandbox.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format lock clean
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
@@ -38,5 +38,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 
+# What demo and tests keep from one time to the next goes, too: engine storage, base image, downloads.
 clean:
-	rm -rf .venv
+	rm -rf .venv .demo .sandbox

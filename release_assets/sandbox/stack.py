@@ -29,6 +29,11 @@ class Stack:
     @classmethod
     def at(cls, home: Path, *, definitions: Mapping[str, str], variables: Mapping[str, str]) -> Stack:
         """A home with the defs.yaml texts of `definitions` (by project); `variables` join the environment."""
+        if not DAGSTER_YAML.is_file():
+            raise SandboxError(
+                "the demo needs the project's dagster.yaml, which an installed package does not have",
+                "Run it from a clone of the repository: `make demo`.",
+            )
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
         for project, text in definitions.items():
