@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import os
 import selectors
 import shutil
@@ -226,7 +227,7 @@ def started_child(
         raise CommandFailedError(program, f"was not found: {directory} does not exist")
     try:
         child = subprocess.Popen(
-            [*(_ended_with_its_parent() if dies_with_us else ()), *(os.fspath(part) for part in argv)],
+            [*_begins_with(dies_with_us), *(os.fspath(part) for part in argv)],
             env=dict(env),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -245,13 +246,25 @@ def started_child(
                 stream.close()
 
 
-def _ended_with_its_parent() -> list[str]:
-    """On Linux, what a command line begins with so that the kernel ends it when its parent thread dies.
+@functools.cache
+def _begins_with(dies_with_us: bool) -> tuple[str, ...]:
+    """What a command line begins with, where the machine has it (Linux with GNU's env and util-linux).
 
-    A worker that is killed with SIGKILL runs no `finally`: its build or upload would go on by itself.
+    Signals are at their defaults: in the background SIGINT is ignored, Dagster does the same to SIGTERM, and
+    children inherit it, so that none would end when it is told to. And the kernel ends the child when its
+    parent thread dies: a worker that is killed with SIGKILL runs no `finally`, its build would go on.
     """
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    signals = ("env", "--default-signal=INT,QUIT,TERM")
+    death = ("setpriv", "--pdeathsig", "TERM", "--")
+    wanted = (*signals, *death) if dies_with_us else signals
+    for prefix in (wanted, signals):
+        try:
+            tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=GRACE_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if tried.returncode == 0:
+            return prefix
+    return ()
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
