@@ -7,11 +7,11 @@ import hashlib
 import dagster as dg
 from packaging.version import Version
 
-from release_assets.assets.image_step import image_registry, published_images
+from release_assets.assets.image_step import image_registry, point_tag, published_images
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
-from release_assets.errors import PermanentError, TransientError
+from release_assets.errors import PermanentError
 from release_assets.image_tags import holders, image_tag
 from release_assets.project import Image, Project
 
@@ -54,23 +54,13 @@ def floating_tags(
             if found == own.digest:
                 rows.append({"tag": tag, "from": found, "to": own.digest, "why": "was there"})
                 continue
-            with step.stage("push"):
-                registry.put_manifest(tag, own)
-            with step.stage("verify"):
-                after = registry.manifest(tag)
-            if after is None or after.digest != own.digest:
-                raise TransientError(
-                    f"{registry.repository.reference(tag)} was moved to {own.digest}, but the registry "
-                    f"answers {after.digest if after else 'not found'}",
-                    "Somebody else may move the same tag; find out who, then materialize again.",
-                )
+            point_tag(step, registry, tag, own)
             step.say(f"{tag} moved from {found} to {own.digest}")
             newest = _holder_now(step, registry, tag)
             if newest != release.version:
                 # Another daemon published it between our look and our move: it shall not lose the tag to us.
-                with step.stage("push"):
-                    newer = registry.manifest(image_tag(newest, release.channel)) or own
-                    registry.put_manifest(tag, newer)
+                newer = registry.manifest(image_tag(newest, release.channel)) or own
+                point_tag(step, registry, tag, newer)
                 step.say(f"{tag} moved on to {newest}, which was published meanwhile: {newer.digest}")
                 rows.append({"tag": tag, "from": found, "to": newer.digest, "why": f"highest is {newest}"})
                 continue

@@ -12,7 +12,8 @@ from packaging.version import Version
 from release_assets.assets.step import Step
 from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
-from release_assets.destinations.registry import Registry, parse_repository
+from release_assets.destinations.registry import Manifest, Registry, parse_repository
+from release_assets.errors import TransientError
 from release_assets.image_tags import image_tag
 from release_assets.project import Image, is_loopback
 from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
@@ -110,3 +111,20 @@ def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) 
         and (kind is TagKind.TEST or not tag.version.is_prerelease)
         and image_tag(tag.version, step.release.channel) in image_tags
     }
+
+
+def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> None:
+    """Point an image tag to a manifest, and look whether it does: act and verify of every tag that we move.
+
+    Raises TransientError that names both digests where the registry answers another.
+    """
+    with step.stage("push"):
+        registry.put_manifest(tag, manifest)
+    with step.stage("verify"):
+        after = registry.manifest(tag)
+    if after is None or after.digest != manifest.digest:
+        raise TransientError(
+            f"{registry.repository.reference(tag)} was pointed to {manifest.digest}, but the registry "
+            f"answers {after.digest if after else 'not found'}",
+            "Somebody else may move the same tag; find out who, then materialize again.",
+        )

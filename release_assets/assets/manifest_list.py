@@ -5,10 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.assets.image import image_name
-from release_assets.assets.image_step import image_registry
+from release_assets.assets.image_step import image_registry, point_tag
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations.registry import index_of, platform_images, platforms_differ
-from release_assets.errors import PermanentError, TransientError
+from release_assets.errors import PermanentError
 from release_assets.image_tags import image_tag, platform_tag
 from release_assets.project import Image, Project
 
@@ -44,25 +44,16 @@ def manifest_list(
                 children[platform] = child
             before = registry.manifest(tag)
         whole = index_of(children)
+        difference = platforms_differ(whole, image.platforms)
+        if difference is not None:
+            raise PermanentError(
+                f"{registry.repository.reference(tag)} would not have the declared platforms: {difference}",
+                "Materialize the images of this partition again.",
+            )
         if before is not None and before.digest == whole.digest:
             step.say(f"{registry.repository.reference(tag)} is {whole.digest} already")
         else:
-            with step.stage("push"):
-                registry.put_manifest(tag, whole)
-        with step.stage("verify"):
-            after = registry.manifest(tag)
-        if after is None or after.digest != whole.digest:
-            raise TransientError(
-                f"{registry.repository.reference(tag)} should be {whole.digest}, but the registry answers "
-                f"{after.digest if after else 'not found'}",
-                "Somebody else may push the same tag; find out who, then materialize again.",
-            )
-        difference = platforms_differ(after, image.platforms)
-        if difference is not None:
-            raise PermanentError(
-                f"{registry.repository.reference(tag)} does not have the declared platforms: {difference}",
-                "Materialize the images of this partition again.",
-            )
+            point_tag(step, registry, tag, whole)
         step.say(f"{registry.repository.reference(tag)} is {whole.digest}")
         return Recorded(
             data_version=whole.digest,
@@ -73,7 +64,7 @@ def manifest_list(
                 "previous_digest": before.digest if before else "none",
                 "platforms": table(
                     {"platform": platform, "digest": child}
-                    for platform, child in platform_images(after).items()
+                    for platform, child in platform_images(whole).items()
                 ),
             },
         )
