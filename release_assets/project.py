@@ -124,18 +124,34 @@ class Destination(Declared):
             )
 
 
+WAREHOUSE_DAYS = 14  # PyPI's rule since July 2026
+
+
 class PackageIndex(Destination):
     """A package index: where twine uploads to, and where pip reads from."""
 
     upload_url: str = "https://upload.pypi.org/legacy/"
     simple_url: str = "https://pypi.org/simple/"
     token_env: VariableName = "PYPI_TOKEN"
+    closes_after_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="a release takes no new file so many days after its first one; 14 on PyPI and TestPyPI",
+    )
 
     @model_validator(mode="after")
     def _use_tls(self) -> PackageIndex:
         self._check_tls(self.upload_url)
         self._check_tls(self.simple_url)
         return self
+
+    @property
+    def window_days(self) -> int | None:
+        """How long a release takes new files after its first one; None where that has no end."""
+        if self.closes_after_days is not None:
+            return self.closes_after_days
+        host = urlsplit(self.upload_url).hostname or ""
+        return WAREHOUSE_DAYS if host == "pypi.org" or host.endswith(".pypi.org") else None
 
 
 class TestPackageIndex(PackageIndex):
@@ -161,6 +177,27 @@ class GitHub(Destination):
         return self
 
 
+class Scan(Declared):
+    """A scanner that looks at the images before any floating tag moves to them."""
+
+    command: list[str] = Field(
+        min_length=1,
+        description="such as [trivy, image, --format, json, --quiet, '{image}']; prints JSON of trivy or grype",
+    )
+    blocks_at: Literal["low", "medium", "high", "critical"] | None = Field(
+        default="critical", description="the lowest severity that keeps the floating tags where they are"
+    )
+
+
+class Sign(Declared):
+    """How cosign signs the manifest list: with a key, or keyless with the machine's own identity."""
+
+    key_env: VariableName | None = Field(
+        default=None, description="the variable that holds the private key; without it, keyless"
+    )
+    password_env: VariableName = "COSIGN_PASSWORD"
+
+
 class Image(Declared):
     """The container image, one for each platform."""
 
@@ -171,6 +208,26 @@ class Image(Declared):
     builders: dict[Platform, str] = Field(
         default={}, description="a buildx builder or docker context for a platform"
     )
+    emulate_unreachable: bool = Field(
+        default=False,
+        description="where a platform's builder cannot be reached, build with QEMU on docker's own",
+    )
+    version_command: list[str] | None = Field(
+        default=None,
+        description="run in each platform's image; its output must hold the version",
+    )
+    warn_growth: float = Field(
+        default=0.2, ge=0, description="warn where an image grew by more than this part of the one before"
+    )
+    sbom_generator: str | None = Field(
+        default=None,
+        description="an image that makes the SBOM, such as docker/buildkit-syft-scanner:stable-1",
+    )
+    provenance: bool = Field(
+        default=True, description="attach SLSA provenance; false for registries that refuse attestations"
+    )
+    scan: Scan | None = None
+    sign: Sign | None = None
     build_args: dict[str, str] = {}
     build_contexts: dict[str, str] = Field(
         default={}, description="named contexts; `dist`, the published files, is always there"
