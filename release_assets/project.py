@@ -182,7 +182,7 @@ class Scan(Declared):
 
     command: list[str] = Field(
         min_length=1,
-        description="such as [trivy, image, --format, json, --quiet, '{image}']; prints JSON of trivy or grype",
+        description="such as [trivy, image, --format, json, --quiet, '{image}']; trivy's or grype's JSON",
     )
     blocks_at: Literal["low", "medium", "high", "critical"] | None = Field(
         default="critical", description="the lowest severity that keeps the floating tags where they are"
