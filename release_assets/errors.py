@@ -26,13 +26,19 @@ class ConflictError(PermanentError):
 class TransientError(ReleaseError):
     """The destination is unwell or out of reach; observing again and acting on the difference may succeed."""
 
+    def __init__(self, problem: str, remedy: str, *, wait: float = 0.0) -> None:
+        """`wait` is for how many seconds the destination asks to be left alone; 0 where it does not say."""
+        self.wait = wait
+        super().__init__(problem, remedy)
 
-def error_for_status(status: int, problem: str, remedy: str) -> ReleaseError:
-    """The error for an HTTP status of 400 and more.
+
+def error_for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) -> ReleaseError:
+    """The error for an HTTP status of 400 and more; `wait` is what its Retry-After asks for, in seconds.
 
     Transient are the answers of a server that is unwell (5xx), busy (429) or was too slow (408, 425);
     anything else would be answered the same way again.
     """
     busy = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-    kind = TransientError if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in busy else PermanentError
-    return kind(problem, remedy)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in busy:
+        return TransientError(problem, remedy, wait=wait)
+    return PermanentError(problem, remedy)

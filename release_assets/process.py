@@ -10,6 +10,7 @@ import base64
 import contextlib
 import functools
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -33,6 +34,8 @@ PASSED_ON = frozenset({
 OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes of standard output that are kept for the caller
 LINE_LIMIT = 1024 * 1024  # bytes; a longer line is cut, so that a child cannot fill our memory
 TAIL_LINES = 40
+# ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
+ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 
 
@@ -76,6 +79,15 @@ def redact(text: str, secrets: Iterable[str]) -> str:
         for form in _forms(secret):
             text = text.replace(form, "***")
     return text
+
+
+def printable(text: str) -> str:
+    """`text` without what would drive a terminal that shows it: colours, cursor moves, titles, bells.
+
+    What a build prints and a server answers is data; only line breaks and tabs are kept of its controls.
+    """
+    text = ESCAPE.sub("", text)
+    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
 
 
 def _forms(secret: str) -> Iterator[str]:

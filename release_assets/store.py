@@ -44,8 +44,17 @@ class DistributionStore:
         record = self._folder / f"{kind}.json"
         return Distribution.model_validate_json(record.read_text()) if record.exists() else None
 
-    def put(self, kind: Kind, file: Path, *, commit: str, name: str) -> Distribution:
-        """Keep a file; what was there under this kind is forgotten."""
+    def put(
+        self, kind: Kind, file: Path, *, commit: str, name: str, instead_of: Distribution | None = None
+    ) -> Distribution:
+        """Keep a file; what another commit's was under this kind is forgotten. Returns what is kept.
+
+        That is somebody else's file of the same commit, where one came first and is not `instead_of`: a
+        second daemon builds other bytes, and those that may be on their way to the index already count.
+        """
+        first = self.find(kind)
+        if first is not None and first.commit == commit and first != instead_of:
+            return first
         distribution = Distribution(
             filename=file.name, sha256=sha256_of(file), size=file.stat().st_size, commit=commit, name=name
         )

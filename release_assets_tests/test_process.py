@@ -24,6 +24,7 @@ from release_assets.process import (
     CommandFailedError,
     CommandTimedOutError,
     environment,
+    printable,
     redact,
     run,
     started_child,
@@ -362,3 +363,18 @@ def test_a_very_long_line_does_not_show_half_a_secret() -> None:
 
 def test_every_secret_is_hidden_every_time() -> None:
     assert redact("a-token b-token a-token", ["a-token", "b-token"]) == "*** *** ***"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m and \x1b[2Jgone", "red and gone"),
+        ("\x1b]0;a title\x07text", "text"),
+        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("bell\x07 back\x08 \u202eright to left", "bell  back   right to left"),
+        ("two\nlines\tkept", "two\nlines\tkept"),
+    ],
+    ids=["colours", "title", "hyperlink", "controls", "lines"],
+)
+def test_what_would_drive_a_terminal_is_not_shown(text: str, shown: str) -> None:
+    assert printable(text) == shown

@@ -117,3 +117,23 @@ def test_bytes_without_their_record_are_not_there(root: UPath, tmp_path: Path) -
 def test_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     assert sha256_of(tmp_path / "empty") == hashlib.sha256().hexdigest()
+
+
+def test_the_bytes_that_came_first_are_kept_when_two_daemons_build_the_same_commit(
+    root: UPath, tmp_path: Path
+) -> None:
+    store = DistributionStore(root, "sample", "v1.0")
+    first = put(store, wheel(tmp_path / "ours"))
+    assert put(store, wheel(tmp_path / "theirs", b"packed otherwise")) == first
+    assert store.find("wheel") == first
+    other_commit = put(store, wheel(tmp_path / "later", b"of a moved tag"), commit="d" * 40)
+    assert store.find("wheel") == other_commit != first
+
+
+def test_published_bytes_take_the_place_of_those_they_were_compared_with(root: UPath, tmp_path: Path) -> None:
+    store = DistributionStore(root, "sample", "v1.0")
+    first = put(store, wheel(tmp_path / "ours"))
+    file = wheel(tmp_path / "published", b"packed otherwise")
+    published = store.put("wheel", file, commit=COMMIT, name="sample", instead_of=first)
+    assert store.find("wheel") == published
+    assert store.fetch(published, tmp_path).read_bytes() == b"packed otherwise"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from release_assets.assets.step import Recorded, Step
 from release_assets.destinations import package_index
+from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions import check, read_metadata, same_contents
 from release_assets.errors import ConflictError
 from release_assets.store import Distribution, Kind, sha256_of
@@ -35,6 +37,7 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
                 f"Move the tag back to {kept.commit}, or release these changes as a new version.",
             )
         step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
+    refuse_closed_release(step, kind)
     with step.folder() as scratch:
         file = build(scratch)
         with step.stage("check"):
@@ -49,13 +52,22 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
 
 
 def _adopt_published(step: Step, built: Path, name: str, scratch: Path) -> tuple[Path, str]:
-    release, index = step.release, step.project.index_for(step.release.channel)
+    index = step.project.index_for(step.release.channel)
     with step.stage("observe"):
         served = package_index.observe(index.simple_url, name).get(built.name)
     if served is None or served.sha256 == sha256_of(built):
         return built, "built"
+    return published_bytes(step, built, served, scratch), "published before"
+
+
+def published_bytes(step: Step, built: Path, served: IndexFile, scratch: Path) -> Path:
+    """The file that the index serves under the name of ours, where its contents are ours.
+
+    Raises ConflictError where they differ: both sides are named.
+    """
+    release, index = step.release, step.project.index_for(step.release.channel)
     folder = scratch / "published"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     published = package_index.download(served, folder)
     read_metadata(published)
     if not same_contents(built, published):
@@ -65,7 +77,40 @@ def _adopt_published(step: Step, built: Path, name: str, scratch: Path) -> tuple
             "A published file name can never be used again: raise the version, commit, and push a new tag.",
         )
     step.say(f"{built.name} is published already with the same contents: its bytes are kept")
-    return published, "published before"
+    return published
+
+
+def refuse_closed_release(step: Step, kind: Kind) -> None:
+    """Before anything is built: raises PermanentError where the index would not take a file of this kind.
+
+    The file has no name yet, so its kind is looked for among the version's files.
+    """
+    index, version = step.project.index_for(step.release.channel), step.release.version
+    name = step.declared_name
+    if index.window_days is None or name is None:
+        return
+    with step.stage("observe"):
+        theirs = package_index.files_of(version, package_index.observe(index.simple_url, name))
+    if any(name.endswith(".whl") is (kind == "wheel") for name in theirs):
+        return
+    package_index.refuse_closed_release(
+        version, {f"the {kind}"}, theirs, window_days=index.window_days, now=datetime.now(UTC)
+    )
+
+
+def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, IndexFile]) -> Distribution:
+    """What the index serves in the place of `kept`, kept from now on; `kept` itself where that is the same.
+
+    Two daemons that release the same tag build twice, and the bytes that came first are the release's.
+    Raises ConflictError where the contents differ.
+    """
+    served = observed.get(kept.filename)
+    if served is None or served.sha256 in {None, kept.sha256}:
+        return kept
+    kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
+    with step.folder() as scratch:
+        published = published_bytes(step, step.store.fetch(kept, scratch), served, scratch)
+        return step.store.put(kind, published, commit=kept.commit, name=kept.name, instead_of=kept)
 
 
 def _recorded(kept: Distribution, origin: str) -> Recorded:

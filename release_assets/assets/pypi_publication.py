@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 import dagster as dg
 
+from release_assets.assets.distribution import adopt_published
 from release_assets.assets.preflight import check_destinations
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import package_index
+from release_assets.errors import ConflictError, TransientError
 from release_assets.links import package_page
 from release_assets.project import Project
+from release_assets.store import Kind
 
+KINDS: tuple[Kind, ...] = ("sdist", "wheel")
 INDEX_SECONDS = 900.0  # PyPI's page is cached for ten minutes at its edge when a purge is lost
 
 
@@ -29,12 +34,19 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
     )
     def work(step: Step) -> Recorded:
         index = project.index_for(step.release.channel)
-        distributions = step.kept("sdist"), step.kept("wheel")
-        wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
-        name = distributions[0].name
+        name = step.kept("sdist").name
         with step.stage("observe"):
             observed = package_index.observe(index.simple_url, name)
+            distributions = [adopt_published(step, step.kept(kind), observed) for kind in KINDS]
+            wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
             missing = package_index.missing_files(wanted, observed)
+            package_index.refuse_closed_release(
+                step.release.version,
+                wanted,
+                observed,
+                window_days=index.window_days,
+                now=datetime.now(UTC),
+            )
         step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
         if missing:
             with step.stage("preflight"):
@@ -43,9 +55,19 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
             with step.stage("upload"), step.folder() as folder:
                 files = {kept.filename: step.store.fetch(kept, folder) for kept in distributions}
                 for filename in missing:
-                    package_index.upload(
-                        index.upload_url, token, files[filename], token_env=index.token_env, log=step.output
-                    )
+                    try:
+                        package_index.upload(
+                            index.upload_url,
+                            token,
+                            files[filename],
+                            token_env=index.token_env,
+                            log=step.output,
+                        )
+                    except ConflictError as error:
+                        if filename not in package_index.observe(index.simple_url, name):
+                            raise
+                        # Somebody else was quicker by a moment: the next attempt compares the contents.
+                        raise TransientError(error.problem, error.remedy) from None
         with step.stage("wait_for_index"):
             served = package_index.wait_until_served(
                 index.simple_url, name, wanted, timeout=INDEX_SECONDS, log=step.say

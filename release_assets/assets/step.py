@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from upath import UPath
 
 from release_assets.declared_version import name_in_pyproject
 from release_assets.destinations import git
-from release_assets.errors import ConflictError, PermanentError, ReleaseError
-from release_assets.process import redact
+from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
+from release_assets.process import printable, redact
 from release_assets.project import Project
 from release_assets.release import Channel, MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
 from release_assets.store import Distribution, DistributionStore, Kind
+
+RETRIES = 4
+LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask for is less
 
 
 @dataclass(frozen=True)
@@ -172,11 +176,11 @@ class Step:
 
     def say(self, line: str) -> None:
         """A line for the event log: what a maintainer who watches wants to know."""
-        self.context.log.info(redact(line, self.secrets))
+        self.context.log.info(printable(redact(line, self.secrets)))
 
     def output(self, line: str) -> None:
         """A line of a child's output, for the step's standard output while it runs."""
-        print(redact(line, self.secrets), flush=True)
+        print(printable(redact(line, self.secrets)), flush=True)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -225,7 +229,7 @@ def release_node(
             code_version="1",
             pool=pool,
             # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
-            retry_policy=dg.RetryPolicy(max_retries=4, delay=3, backoff=dg.Backoff.EXPONENTIAL),
+            retry_policy=dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL),
         )
         def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             step = Step(project, context)
@@ -233,6 +237,8 @@ def release_node(
             try:
                 recorded = work(step)
             except ReleaseError as error:
+                if isinstance(error, TransientError) and context.retry_number < RETRIES:
+                    error = wait_as_asked(error, step.say)
                 raise _failure(error, step) from None
             except Exception as error:
                 # A mistake of ours would be made again: it is shown at once, with its traceback.
@@ -249,8 +255,29 @@ def release_node(
     return decorate
 
 
+def wait_as_asked(
+    error: TransientError, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+) -> ReleaseError:
+    """Wait for as long as the destination asks, telling so before; the error to fail this attempt with.
+
+    Where it asks for more than `LONGEST_WAIT`, that is a PermanentError which says from when on it can be
+    tried: a run must not sit for hours.
+    """
+    if error.wait > LONGEST_WAIT:
+        when = datetime.now(UTC) + timedelta(seconds=error.wait)
+        return PermanentError(
+            f"{error.problem} It asks to be left alone for {error.wait:.0f} s.",
+            f"Materialize again after {when:%Y-%m-%d %H:%M} UTC. Nothing is lost.",
+        )
+    if error.wait:
+        say(f"{error.problem} It asks for {error.wait:.0f} s of rest: waiting, then trying again.")
+        sleep(error.wait)
+    return error
+
+
 def _failure(error: ReleaseError, step: Step) -> dg.Failure:
-    problem, remedy = redact(error.problem, step.secrets), redact(error.remedy, step.secrets)
+    problem = printable(redact(error.problem, step.secrets))
+    remedy = printable(redact(error.remedy, step.secrets))
     kind = (
         "conflict" if isinstance(error, ConflictError)
         else "permanent" if isinstance(error, PermanentError)

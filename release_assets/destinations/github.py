@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -32,6 +33,7 @@ from release_assets.destinations.http import (
     Answer,
     exchange,
     one_line,
+    retry_after,
     seconds_for,
 )
 from release_assets.errors import (
@@ -47,7 +49,9 @@ ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may
 PAGE = 100  # entries, the most that GitHub gives
 PAGES = 100  # GitHub lists no more than 10,000 releases
 ATTEMPTS = 5  # at publishing, each after observing again; then it is the run's retry, or a person's
-LONGEST_PAUSE = 60.0  # seconds; a Retry-After that asks for more is left to the run's retry
+LONGEST_PAUSE = (
+    60.0  # seconds; a Retry-After that asks for more is waited for between two attempts of the step
+)
 
 T = TypeVar("T")
 
@@ -139,15 +143,6 @@ class ReleasesAnswer:
 
     releases: tuple[PublishedRelease, ...]
     pages: tuple[Page, ...]
-
-
-class BusyError(TransientError):
-    """GitHub asks for a pause: `seconds` as its Retry-After says, 0 where it does not."""
-
-    def __init__(self, problem: str, remedy: str, seconds: float) -> None:
-        """As for any release error, and the pause."""
-        super().__init__(problem, remedy)
-        self.seconds = seconds
 
 
 # Deciding
@@ -344,7 +339,7 @@ def publish_release(
             problem = TransientError(f"{observed.url} is not complete, though GitHub took it all.", AGAIN)
         except TransientError as error:
             problem = error
-        pause = max(2.0**attempt, problem.seconds if isinstance(problem, BusyError) else 0.0)
+        pause = max(2.0**attempt, problem.wait)
         if attempt == ATTEMPTS - 1 or pause > LONGEST_PAUSE:
             break
         log(f"{problem.problem} Looking again in {pause:.0f} s.")
@@ -542,14 +537,13 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
     said = one_line(process.redact("; ".join(words), secrets))
     problem = f"{where}: GitHub answered {error.status}: {said}."
     headers = error.headers or {}
-    pause = _pause(headers, time.time())
+    pause = _pause(headers, datetime.now(UTC))
     if (
         isinstance(error, RateLimitExceededException)
         or error.status == 429
         or (error.status == 403 and pause)
     ):
-        wait = f"It asks for a pause of {pause:.0f} s. " if pause else ""
-        return BusyError(problem, wait + AGAIN, pause)
+        return TransientError(problem, AGAIN, wait=pause)
     if error.status in (401, 403):
         return PermanentError(
             problem,
@@ -564,18 +558,15 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
         # A request whose answer was lost had succeeded, or somebody else was quicker: looking again tells.
         return TransientError(problem, AGAIN)
     kept = error_for_status(error.status, problem, "GitHub's words say what it refuses: change that first.")
-    return TransientError(problem, AGAIN) if isinstance(kept, TransientError) else kept
+    return TransientError(problem, AGAIN, wait=pause) if isinstance(kept, TransientError) else kept
 
 
-def _pause(headers: Mapping[str, str], now: float) -> float:
+def _pause(headers: Mapping[str, str], now: datetime) -> float:
     """For how many seconds GitHub asks to be left alone: Retry-After, or until its limit is reset; else 0."""
-    asked = headers.get("retry-after", "")
-    if asked.isdecimal():
-        return float(asked)
     reset = headers.get("x-ratelimit-reset", "")
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset) - now)
-    return 0.0
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and "retry-after" not in headers:
+        return max(1.0, float(reset) - now.timestamp())
+    return retry_after(headers, now)
 
 
 def _error_body(text: str) -> dict[str, Any]:

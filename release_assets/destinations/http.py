@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import queue
 import re
@@ -9,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -166,6 +169,16 @@ def _within(seconds: float, action: Callable[[], T]) -> T:
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # T itself may be None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float:
+    """For how many seconds an answer asks to be left alone, by its Retry-After (RFC 9110); else 0."""
+    asked = headers.get("retry-after", "").strip()
+    if asked.isdecimal():
+        return float(asked[:9])
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
+    return 0.0
 
 
 def seconds_for(size: int) -> float:

@@ -12,8 +12,9 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from packaging.utils import (
@@ -37,6 +38,7 @@ from release_assets.destinations.http import (
     exchange,
     get,
     one_line,
+    retry_after,
     seconds_for,
 )
 from release_assets.errors import (
@@ -60,6 +62,7 @@ class IndexFile:
     sha256: str | None
     url: str
     yanked: bool
+    uploaded: datetime | None = None  # PEP 700's upload-time, None where the index does not say it
 
 
 # What is there
@@ -91,6 +94,7 @@ def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> 
             sha256=_sha256(package.digests.get("sha256")),
             url=package.url,
             yanked=package.is_yanked,
+            uploaded=package.upload_time,
         )
         for package in page.packages
     }
@@ -124,6 +128,32 @@ def missing_files(wanted: Mapping[str, str], observed: Mapping[str, IndexFile]) 
             )
     absent = [name for name in wanted if name not in observed]
     return sorted(absent, key=lambda name: (not name.endswith(".whl"), name))
+
+
+def refuse_closed_release(
+    version: Version,
+    wanted: Collection[str],
+    observed: Mapping[str, IndexFile],
+    *,
+    window_days: int | None,
+    now: datetime,
+) -> None:
+    """Raise PermanentError where files of `wanted` are missing that the index will not take any more.
+
+    PyPI takes no new file of a release that is older than 14 days, counted from its first file.
+    """
+    theirs = files_of(version, observed)
+    missing = sorted(name for name in wanted if name not in theirs)
+    times = [file.uploaded for file in theirs.values() if file.uploaded is not None]
+    if window_days is None or not missing or not times:
+        return
+    closed = min(times) + timedelta(days=window_days)
+    if now > closed:
+        raise PermanentError(
+            f"The index lacks {', '.join(missing)}, and takes no new file of version {version} since "
+            f"{closed:%Y-%m-%d %H:%M} UTC, {window_days} days after its first one. Nothing was tried.",
+            "This version stays as it is there: raise the version, commit, and push a new tag.",
+        )
 
 
 # Sending
@@ -206,7 +236,7 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
             f"{said}.", f"Check the token in {token_env}: is it valid for this index and project?"
         )
     if answer.status >= 500 or answer.status == 429:
-        raise TransientError(f"{said}.", AGAIN)
+        raise TransientError(f"{said}.", AGAIN, wait=retry_after(answer.headers, datetime.now(UTC)))
     if answer.status in {404, 405} or answer.status < 400:
         raise PermanentError(f"{said}: that is no upload API.", "Check the index's upload_url in the YAML.")
 
@@ -352,13 +382,14 @@ def _raise_for_status(answer: Answer, remedy: str) -> None:
     problem = f"{answer.url} answered {answer.status} {one_line(answer.reason)}".rstrip() + "."
     if answer.status < 400:
         raise TransientError(problem, AGAIN)
-    raise _for_status(answer.status, problem, remedy)
+    wait = retry_after(answer.headers, datetime.now(UTC))
+    raise _for_status(answer.status, problem, remedy, wait=wait)
 
 
-def _for_status(status: int, problem: str, remedy: str) -> ReleaseError:
+def _for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) -> ReleaseError:
     """The error for a status of 400 and more; `remedy` is for those that stay as they are."""
     error = error_for_status(status, problem, remedy)
-    return TransientError(problem, AGAIN) if isinstance(error, TransientError) else error
+    return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error
 
 
 def _parsed(answer: Answer, project: str) -> ProjectPage:

@@ -14,10 +14,19 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, REDIRECTS, Answer, exchange, one_line
+from release_assets.destinations.http import (
+    AGAIN,
+    MEBIBYTE,
+    REDIRECTS,
+    Answer,
+    exchange,
+    one_line,
+    retry_after,
+)
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
 from release_assets.project import is_loopback
 
@@ -413,19 +422,17 @@ class Registry:
         said = _words(answer.body)
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
-        wait = answer.headers.get("retry-after")
+        wait = retry_after(answer.headers, datetime.now(UTC))
         if answer.status in {401, 403}:
             if self._username is None or self._token is None:
                 return PermanentError(problem, f"Set {self._variables}: the registry wants a login.")
             return PermanentError(
                 problem, f"Check {self._variables}: they must be allowed to pull and push in this repository."
             )
-        if wait:
-            problem += f" (it asks to wait {one_line(wait)}{' s' if wait.isdigit() else ''})"
         error = error_for_status(
             max(answer.status, 400), problem, "Check the image's repository in the YAML."
         )
-        return TransientError(problem, AGAIN) if isinstance(error, TransientError) else error
+        return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error
 
 
 def _json(body: bytes) -> dict[str, Any] | None:

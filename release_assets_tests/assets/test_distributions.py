@@ -6,7 +6,14 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from release_assets_tests.assets.conftest import BUILD, PYPROJECT, Maintainer, Outcome, Released
+from release_assets_tests.assets.conftest import (
+    BUILD,
+    PYPROJECT,
+    RELEASE_HALF,
+    Maintainer,
+    Outcome,
+    Released,
+)
 
 SETUPTOOLS = '[build-system]\nrequires = ["setuptools==80.9.0"]\nbuild-backend = "setuptools.build_meta"\n'
 DYNAMIC = PYPROJECT.replace('version = "{version}"', 'dynamic = ["version"]')
@@ -215,6 +222,30 @@ def test_a_lost_home_and_other_contents_are_a_conflict_that_names_both_sha256s(
     assert f"already serves {maintainer.name}-1.2.3.tar.gz with sha256 {sha256}" in words
     assert "builds other contents (sha256 " in words
     assert "raise the version, commit, and push a new tag" in words
+
+
+def test_two_daemons_that_built_the_same_commit_publish_it_once(maintainer: Maintainer) -> None:
+    """Each has a store of its own, and both had built before the first of them uploaded."""
+    name = maintainer.name
+    pyproject = PYPROJECT.format(name=name, version="1.2.3").replace(
+        '[build-system]\nrequires = ["flit_core==3.12.0"]\nbuild-backend = "flit_core.buildapi"\n', SETUPTOOLS
+    )
+    pyproject += f'\n[tool.setuptools]\npy-modules = ["{name}"]\n'
+    maintainer.repository.commit({"pyproject.toml": pyproject})
+    maintainer.repository.tag("v1.2.3")
+    slower = maintainer.materialize("v1.2.3", *BUILD)
+    store = maintainer.home
+    maintainer.lose_dagster_home()
+    quicker = maintainer.materialize("v1.2.3", *RELEASE_HALF)
+    assert quicker.metadata("sdist")["sha256"] != slower.metadata("sdist")["sha256"]
+    maintainer.lose_dagster_home()
+    maintainer.home = store
+    after = maintainer.materialize("v1.2.3", "pypi_publication", "github_release")
+    assert after.success, after.said
+    assert after.metadata("pypi_publication")["uploaded"] == 0
+    served = {file.sha256 for file in maintainer.served().values()}
+    assert served == {quicker.metadata(kind)["sha256"] for kind in BUILD[1:]}
+    assert len(maintainer.github_releases()) == 1
 
 
 def test_a_tag_that_moves_after_publication_is_refused_with_both_commits_until_it_is_moved_back(

@@ -141,6 +141,45 @@ def test_an_index_out_of_reach_is_tried_again_and_then_named_with_everything_tha
     assert again.metadata("pypi_publication")["uploaded"] == 2
 
 
+def test_a_release_that_the_index_takes_no_more_files_of_is_refused_before_anything_is_tried(
+    maintainer: Maintainer, server: ScriptedServer
+) -> None:
+    maintainer.tag("v1.2.3", "1.2.3")
+    file = f"{maintainer.name}-1.2.3-py3-none-any.whl"
+    listed = {
+        "filename": file, "url": "/f", "hashes": {}, "size": 1, "upload-time": "2026-01-01T00:00:00Z"
+    }  # fmt: skip
+    page = {"meta": {"api-version": "1.1"}, "name": maintainer.name, "versions": ["1.2.3"], "files": [listed]}
+    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    server.answers(Told(body=json.dumps(page).encode(), headers=kind))
+    maintainer.attributes["index"] |= {
+        "upload_url": f"{server.url}/legacy/",
+        "simple_url": f"{server.url}/simple/",
+        "closes_after_days": 14,
+    }
+    outcome = maintainer.materialize("v1.2.3")
+    assert (outcome.materialized, outcome.failed, outcome.retried) == (["version"], ["sdist"], [])
+    words = outcome.words("sdist")
+    assert "lacks the sdist, and takes no new file of version 1.2.3 since 2026-01-15 00:00 UTC" in words
+    assert "push a new tag" in words
+    assert {request.method for request in server.seen} == {"GET"}
+
+
+def test_a_pause_that_the_index_asks_for_is_shown_and_kept(
+    maintainer: Maintainer, server: ScriptedServer
+) -> None:
+    page = f"{maintainer.simple_url}{canonicalize_name(maintainer.name)}/"
+    asks = Told(429, headers={"Retry-After": "2"})
+    server.answers(asks, Told(302, headers={"Location": page}))
+    maintainer.attributes["index"]["simple_url"] = f"{server.url}/simple/"
+    maintainer.tag("v1.2.3", "1.2.3")
+    outcome = maintainer.materialize("v1.2.3", *BUILD)
+    assert outcome.success
+    assert (
+        "answered 429 Too Many Requests. It asks for 2 s of rest: waiting, then trying again." in outcome.said
+    )
+
+
 def release_job(attributes: str) -> dg.JobDefinition:
     """The job that a tag starts, for a project in JSON."""
     definitions = build_release_graph(Project.model_validate_json(attributes))

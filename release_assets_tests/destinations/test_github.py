@@ -344,8 +344,9 @@ def test_a_pause_that_github_asks_for_is_kept(hub: Hub) -> None:
 def test_a_long_pause_is_left_to_a_later_run(hub: Hub) -> None:
     reset = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}
     hub.faults["POST"] = [Told(403, body=b'{"message": "API rate limit exceeded for you"}', headers=reset)]
-    with pytest.raises(TransientError, match="asks for a pause of"):
+    with pytest.raises(TransientError, match="API rate limit exceeded") as caught:
         hub.publish(wanted())
+    assert caught.value.wait == pytest.approx(3000, abs=10)
     assert hub.pauses == []
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from release_assets.destinations.package_index import (
     files_of,
     missing_files,
     observe,
+    refuse_closed_release,
     upload,
     upload_failure,
     wait_until_served,
@@ -67,7 +69,56 @@ def sdist(folder: Path, filler: bytes = b"") -> Path:
     return path
 
 
+# Deciding
+
+
+def at(days: float) -> datetime:
+    return datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=days)
+
+
+def on_page(name: str, uploaded: datetime | None) -> dict[str, IndexFile]:
+    return {name: IndexFile(name, "a" * 64, f"https://files.example/{name}", yanked=False, uploaded=uploaded)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "observed", "window_days"),
+    [
+        ([WHEEL, SDIST], {}, 14),
+        ([WHEEL, SDIST], on_page(WHEEL, at(1)), 14),
+        ([WHEEL], on_page(WHEEL, at(0)), 14),
+        ([WHEEL, SDIST], on_page(WHEEL, at(0)), None),
+        ([WHEEL, SDIST], on_page(WHEEL, None), 14),
+        ([WHEEL, SDIST], on_page("sample_project-0.9-py3-none-any.whl", at(0)), 14),
+    ],
+    ids=["new", "within-the-window", "complete", "no-window", "no-times", "another-version"],
+)
+def test_a_release_that_still_takes_files(
+    wanted: list[str], observed: dict[str, IndexFile], window_days: int | None
+) -> None:
+    refuse_closed_release(Version("1.0"), wanted, observed, window_days=window_days, now=at(14.5))
+
+
+def test_a_release_whose_window_has_closed_is_said_so_with_what_is_missing() -> None:
+    with pytest.raises(
+        PermanentError, match=f"lacks {SDIST}, and takes no new file of version 1.0"
+    ) as caught:
+        refuse_closed_release(
+            Version("1.0"), [WHEEL, SDIST], on_page(WHEEL, at(0)), window_days=14, now=at(14.5)
+        )
+    assert "since 2026-11-15 00:00 UTC, 14 days after its first one. Nothing was tried." in str(caught.value)
+    assert "raise the version" in caught.value.remedy
+
+
 # Observing
+
+
+def test_upload_times_are_read(server: ScriptedServer) -> None:
+    listed = {
+        "filename": WHEEL, "url": "/f", "hashes": {}, "size": 3, "upload-time": "2026-11-01T00:00:00.5Z"
+    }  # fmt: skip
+    page = {"meta": {"api-version": "1.1"}, "name": "sample-project", "versions": ["1.0"], "files": [listed]}
+    server.answers(Told(body=json.dumps(page).encode(), headers=JSON))
+    assert observe(server.url, "sample-project")[WHEEL].uploaded == at(0) + timedelta(milliseconds=500)
 
 
 def test_a_json_page_is_read(server: ScriptedServer) -> None:
