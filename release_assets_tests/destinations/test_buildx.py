@@ -24,6 +24,7 @@ from release_assets.destinations.buildx import (
     build_arguments,
     build_failure,
     check_platform,
+    check_request,
     docker_argv,
     docker_environment,
     inspected_platforms,
@@ -70,9 +71,15 @@ def request(**changes: Any) -> BuildRequest:
 
 
 def an_engine(*platforms: str, exports_cache: bool = True, pushes_twice: bool = False) -> Engine:
-    """An engine that runs these platforms."""
+    """An engine that runs these platforms, the first without help."""
     return Engine(
-        ("docker",), ("buildx",), "docker's builder", frozenset(platforms), exports_cache, pushes_twice
+        ("docker",),
+        ("buildx",),
+        "docker's builder",
+        platforms=frozenset(platforms),
+        native=frozenset(platforms[:1]),
+        exports_cache=exports_cache,
+        pushes_twice=pushes_twice,
     )
 
 
@@ -140,10 +147,36 @@ def test_without_a_cache_nothing_is_said_about_one() -> None:
 
 
 def test_only_one_of_buildkit_and_docker_pushes() -> None:
-    assert "--push" in build_arguments(request(), Path("/m"), an_engine())
+    rest = "store=false,rewrite-timestamp=true"
+    once = build_arguments(request(), Path("/m"), an_engine())
+    assert options(once, "--output") == [f"type=image,push=true,{rest}"]
     twice = build_arguments(request(), Path("/m"), an_engine(pushes_twice=True))
-    assert "--push" not in twice
-    assert options(twice, "--output") == ["type=image,push="]
+    assert options(twice, "--output") == [f"type=image,push=,{rest}"]
+    assert "--push" not in once + twice
+
+
+def test_dockers_own_image_store_is_asked_for_nothing_that_it_cannot_do() -> None:
+    arguments = build_arguments(request(), Path("/m"), an_engine(exports_cache=False))
+    assert "--push" in arguments
+    assert not {"--output", "--attest"} & set(arguments)
+    with pytest.raises(PermanentError) as raised:
+        check_request(an_engine(exports_cache=False), request(sbom_generator="generator:1"))
+    assert raised.value.problem == "docker's builder cannot attach an SBOM: its image store is docker's own"
+
+
+def test_provenance_holds_the_least_and_an_sbom_is_made_by_the_generator_that_is_named() -> None:
+    by_default = build_arguments(request(), Path("/m"), an_engine())
+    assert options(by_default, "--attest") == ["type=provenance,mode=min"]
+    wanted = request(provenance=False, sbom_generator="localhost:5000/a,b:1")
+    assert options(build_arguments(wanted, Path("/m"), an_engine()), "--attest") == [
+        "type=provenance,disabled=true",
+        'type=sbom,"generator=localhost:5000/a,b:1"',
+    ]
+
+
+def test_base_images_are_pulled_again_when_it_is_wished() -> None:
+    assert "--pull" not in build_arguments(request(), Path("/m"), an_engine())
+    assert "--pull" in build_arguments(request(pull=True), Path("/m"), an_engine())
 
 
 def test_a_builder_and_a_context_are_chosen_each_in_its_own_way() -> None:
