@@ -6,6 +6,8 @@ import pytest
 
 from release_assets.assets.image_step import reason_for
 from release_assets.destinations.attestations import BaseImage, base_images
+from release_assets.destinations.buildx import docker_environment
+from release_assets.process import run
 from release_assets_tests.assets.conftest import NewMaintainer, Stands
 
 BASE = f"sha256:{'b' * 64}"
@@ -102,8 +104,15 @@ def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
         {"image": f"{repository}:base", "digest": vulnerable}
     ]
 
+    credentials = maintainer.variables["DOCKER_USERNAME"], maintainer.variables["DOCKER_TOKEN"]
+    with docker_environment(maintainer.registry.repository, *credentials) as env:
+        run(["docker", "pull", f"{repository}:base"], env=env, timeout=60)
     maintainer.repository.commit({"Dockerfile": "FROM scratch\nCOPY README.md /base\n"})
     fixed = base("0.2.0")
+    stale = maintainer.materialize("v1.0.0", "image_linux_amd64").metadata("image_linux_amd64")
+    # The engine has an image of that name.
+    assert [row.data["digest"] for row in stale["base_images"].records] == [vulnerable]
+    assert stale["runnable_digest"] == first["runnable_digest"]
     outcome = maintainer.materialize(
         "v1.0.0",
         "image_linux_amd64",
@@ -111,8 +120,8 @@ def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
     )
     assert outcome.success, outcome.said
     again = outcome.metadata("image_linux_amd64")
-    assert again["previous_digest"] == first["digest"]
-    assert again["digest"] == maintainer.digest("1.0.0-amd64") != first["digest"]
+    assert again["previous_digest"] == stale["digest"]
+    assert again["digest"] == maintainer.digest("1.0.0-amd64") != stale["digest"]
     assert again["runnable_digest"] != first["runnable_digest"]
     assert again["commit"] == first["commit"]
     assert again["reason"] == "CVE-2026-1 in the base"

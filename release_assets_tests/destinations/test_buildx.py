@@ -28,6 +28,8 @@ from release_assets.destinations.buildx import (
     docker_argv,
     docker_environment,
     inspected_platforms,
+    is_emulated,
+    native_platforms,
     observe_engine,
     parsed_version,
     plugin_folders,
@@ -217,6 +219,30 @@ Platforms:             linux/amd64, linux/amd64/v2
 
 def test_the_platforms_of_all_nodes_are_read() -> None:
     assert inspected_platforms(INSPECTED) == {"linux/arm64", "linux/arm/v7", "linux/amd64", "linux/amd64/v2"}
+
+
+def test_each_nodes_first_platform_is_its_own() -> None:
+    assert native_platforms(INSPECTED) == {"linux/arm64", "linux/amd64"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "platform", "emulated"),
+    [
+        ("linux/amd64", "linux/amd64", False),
+        ("linux/amd64", "linux/amd64/v3", False),
+        ("linux/amd64", "linux/386", False),
+        ("linux/amd64", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64/v8", False),
+        ("linux/arm64", "linux/arm/v7", False),
+        ("linux/arm64", "linux/amd64", True),
+    ],
+)
+def test_a_platform_of_another_processor_is_emulated(machine: str, platform: str, emulated: bool) -> None:
+    assert is_emulated(an_engine(machine), platform) is emulated
+
+
+def test_a_builder_that_does_not_say_what_it_is_emulates_nothing_that_we_know_of() -> None:
+    assert not is_emulated(an_engine(), "linux/arm64")
 
 
 @pytest.mark.parametrize(
