@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from release_assets.destinations import docker_credential
 from release_assets.destinations.attestations import BaseImage
+from release_assets.destinations.local_cache import local_cache
 from release_assets.destinations.registry import Repository, normal_platform
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.image_tags import platform_suffix
@@ -214,7 +215,10 @@ def build(
     emulated = is_emulated(engine, request.platform)
     log(f"{engine.name} builds {request.platform} {'with QEMU' if emulated else 'natively'}")
     progress = Progress(lambda line: log(redact(line, secrets)))
-    with tempfile.TemporaryDirectory(prefix="buildx-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="buildx-"))
+        if request.cache == "local" and engine.exports_cache:
+            stack.enter_context(local_cache(local_cache_folder(request), log))
         metadata = Path(folder, "metadata.json")
         arguments = build_arguments(request, metadata, engine)
         try:
@@ -339,12 +343,17 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
             options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
             arguments += ["--cache-to", f"type=registry,ref={reference},{options}"]
     elif request.cache == "local":
-        folder = request.cache_folder / suffix
+        folder = local_cache_folder(request)
         if (folder / "index.json").exists():
             arguments += ["--cache-from", _fields("type=local", f"src={folder}")]
         if engine.exports_cache:
             arguments += ["--cache-to", _fields("type=local", f"dest={folder}", "mode=max,ignore-error=true")]
     return [*arguments, "--", str(request.context)]
+
+
+def local_cache_folder(request: BuildRequest) -> Path:
+    """Each platform's own: two builds do not write to one."""
+    return request.cache_folder / platform_suffix(request.platform)
 
 
 def _fields(first: str, value: str, *others: str) -> str:

@@ -46,6 +46,7 @@ from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.sandbox.base_image import push_base_image
 from release_assets.sandbox.engine import Engine as RealEngine
 from release_assets.sandbox.registry import Registry as RealRegistry
+from release_assets_tests.registry_proxy import Refusal, registry_proxy
 
 RECORDED = Path(__file__).parent / "rawjson"
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -778,12 +779,42 @@ def test_a_change_of_the_source_keeps_the_steps_before_it_cached(
 
 
 @pytest.mark.engine
-def test_a_local_cache_is_written_into_its_folder(
-    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+def test_a_local_cache_is_written_into_its_folder_and_does_not_grow(
+    source: Path, registry: RealRegistry, env: dict[str, str]
 ) -> None:
-    built(source, registry, env, [], tag="local", build_contexts=base, cache="local")
-    exported = (source / "cache" / "amd64" / "index.json").is_file()
-    assert exported == observe_engine(None, env).exports_cache
+    containerd = observe_engine(None, env).exports_cache
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    folder, sizes = source / "cache" / "amd64", []
+    for _ in range(3):
+        (source / "message.txt").write_bytes(os.urandom(100_000))
+        lines: list[str] = []
+        built(source, registry, env, lines, tag="local", cache="local")
+        sizes.append(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
+    assert max(sizes) < 1.1 * min(sizes) if containerd else sizes == [0, 0, 0]
+    assert any(line.startswith("importing cache manifest from local") for line in lines) == containerd
+
+
+@pytest.mark.engine
+def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
+    source: Path, registry: RealRegistry, engine: RealEngine
+) -> None:
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+
+    def full(method: str, path: str) -> Refusal | None:
+        return Refusal(507) if method == "PUT" and "/manifests/buildcache-" in path else None
+
+    lines: list[str] = []
+    with registry_proxy(registry.host, full) as host:
+        repository = Repository(host, "buildx/test")
+        with docker_environment(repository, registry.username, registry.token) as env:
+            result = built(source, registry, env, lines, repository=repository, tag="full", cache="registry")
+    pushed = client(registry).manifest("full")
+    assert pushed is not None
+    assert pushed.digest == result.digest
+    assert result.cache_warning is not None
+    assert result.cache_warning.startswith("the cache is not kept for the next build: ")
+    assert ("507 Insufficient Storage" in result.cache_warning) == engine.own
+    assert f"warning: {result.cache_warning}" in lines
 
 
 @pytest.mark.engine

@@ -1,4 +1,4 @@
-"""Two engines: each platform is built where its builder is, and both make the same image of a commit."""
+"""Two engines: platforms go to their builders, a commit makes one image on both, they share a cache."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ FROM python:3.12-slim
 COPY README.md /readme
 RUN mkdir /made && touch /made/now && ln -s now /made/link && rm -r /usr/share/base-files && echo {mark}
 WORKDIR /made/here
+"""
+
+# Written well: what changes often comes last.
+WELL_WRITTEN = """\
+FROM python:3.12-slim
+WORKDIR /app
+RUN mkdir -p /opt/{mark}/lib && echo "system packages" > /opt/{mark}/lib/one
+COPY requirements.txt .
+RUN python3 -c "print('dependencies', open('requirements.txt').read())" > /opt/{mark}/lib/two
+RUN python3 -m compileall -q /opt/{mark}/lib
+COPY src src
 """
 
 
@@ -105,3 +116,30 @@ def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(ma
     assert metadata["builder"] == "docker's builder"
     assert metadata["builder_fallback"] == f"{problem}; docker's own builder does it instead"
     assert metadata["builder_fallback"] in outcome.said
+
+
+@pytest.mark.usefixtures("far")
+@pytest.mark.parametrize("cache", ["registry", "local"])
+def test_after_a_change_of_code_alone_four_of_five_steps_come_from_the_cache_on_any_engine(
+    maintainer: Maintainer, cache: str
+) -> None:
+    image = maintainer.attributes["image"]
+    image["cache"] = cache
+    dockerfile = WELL_WRITTEN.format(mark=maintainer.name)
+    maintainer.tag(
+        "v1.1.0", "1.1.0", Dockerfile=dockerfile, **{"requirements.txt": "one==1\n", "src/code.py": "1\n"}
+    )
+    cold = maintainer.materialize("v1.1.0", "image_linux_amd64").metadata("image_linux_amd64")
+    assert cold["cache_hit_rate"] < 0.2  # WORKDIR may have been somewhere else, too
+    assert cold["cache"] == cache
+
+    maintainer.tag("v1.1.1", "1.1.1", **{"src/code.py": "2\n"})
+    image["builders"] = {"linux/amd64": "far"}
+    warm = maintainer.materialize("v1.1.1", "image_linux_amd64").metadata("image_linux_amd64")
+    assert warm["cache_hit_rate"] >= 0.8
+    rows = [row.data for row in warm["steps"].records]
+    assert [row["cached"] for row in rows if " FROM " not in row["step"]] == [True] * 5 + [False]
+    assert all(isinstance(row["seconds"], float) for row in rows)
+    for stage in ("build", "export", "push", "cache_export"):
+        assert isinstance(warm[f"seconds/{stage}"], float)
+    assert warm["seconds/cache_export"] > 0
