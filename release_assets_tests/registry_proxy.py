@@ -65,9 +65,11 @@ def registry_proxy(upstream: str, rule: Rule) -> Iterator[str]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", length)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            # Who asked may be gone by now: an answer that waited is of no use to him.
+            with contextlib.suppress(OSError):
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
         do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815
 
