@@ -528,10 +528,13 @@ class Failure:
     output: Sequence[str]
 
 
+RATE_LIMIT = r"toomanyrequests|429 Too Many"
+RATE_LIMIT_SECONDS = 60.0
+
 # What buildx says, whether trying again can help, and what to do. The first match decides.
 FAILURES: tuple[tuple[str, type[ReleaseError], str], ...] = (
     (
-        r"toomanyrequests|429 Too Many",
+        RATE_LIMIT,
         TransientError,
         "The registry limits how often it may be asked; materialize again later. A login raises the limit.",
     ),
@@ -600,8 +603,31 @@ def build_failure(failure: Failure, request: BuildRequest) -> ReleaseError:
         if re.search(pattern, failure.said, re.IGNORECASE):
             variables = f"{request.username_env} and {request.token_env}"
             repository = f"{request.repository.host}/{request.repository.name}"
-            return kind(problem, remedy.format(variables=variables, repository=repository))
+            remedy = remedy.format(variables=variables, repository=repository)
+            if kind is TransientError:
+                return TransientError(problem, remedy, wait=rate_limit_wait(failure.said))
+            return kind(problem, remedy)
     return PermanentError(problem, CORRECT_DOCKERFILE)
+
+
+def rate_limit_wait(said: str) -> float:
+    """For how many seconds a registry's limit asks to be left alone; 0 where it is no limit.
+
+    BuildKit shows the registry's text and drops its Retry-After, so where the text says nothing a minute has
+    to do.
+    """
+    if not re.search(RATE_LIMIT, said, re.IGNORECASE):
+        return 0.0
+    asked = re.search(
+        r"(?:retry[ -]?after|try again in|wait)\W{1,3}(\d+(?:\.\d+)?) ?(ms|milliseconds?|m\b|min|h)?",
+        said,
+        re.IGNORECASE,
+    )
+    if asked is None:
+        return RATE_LIMIT_SECONDS
+    unit = (asked[2] or "s").lower()
+    factor = 0.001 if unit.startswith(("ms", "mil")) else {"m": 60.0, "h": 3600.0}.get(unit[0], 1.0)
+    return max(1.0, float(asked[1]) * factor)
 
 
 @dataclass

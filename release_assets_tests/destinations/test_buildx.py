@@ -33,6 +33,7 @@ from release_assets.destinations.buildx import (
     observe_engine,
     parsed_version,
     plugin_folders,
+    rate_limit_wait,
 )
 from release_assets.destinations.registry import (
     Registry,
@@ -640,6 +641,27 @@ def test_what_buildx_says_tells_whether_to_try_again(
     assert remedy in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (
+            "429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.",
+            60,
+        ),
+        ("toomanyrequests: retry-after: 44.5ms, allowed: 44000/minute", 1),
+        ("toomanyrequests: retry after 90 seconds", 90),
+        ("429 Too Many Requests: please try again in 5 minutes", 300),
+        ("429 Too Many Requests: try again in 1h", 3600),
+        ("503 Service Unavailable: retry after 90 seconds", 0),
+    ],
+)
+def test_a_limit_is_waited_for_as_long_as_it_says(said: str, seconds: float) -> None:
+    assert rate_limit_wait(said) == seconds
+    error = build_failure(Failure("", f"failed to solve: {said}", []), request())
+    assert isinstance(error, TransientError)
+    assert error.wait == seconds
+
+
 @pytest.mark.parametrize("printed", ["503 Service Unavailable", "cp: Permission denied", "401 Unauthorized"])
 def test_what_a_run_printed_does_not_decide(printed: str) -> None:
     said = 'process "/bin/sh -c curl x" did not complete successfully: exit code: 22'
@@ -815,6 +837,29 @@ def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
     assert result.cache_warning.startswith("the cache is not kept for the next build: ")
     assert ("507 Insufficient Storage" in result.cache_warning) == engine.own
     assert f"warning: {result.cache_warning}" in lines
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+def test_a_registry_that_limits_how_often_it_is_asked_is_waited_for(
+    source: Path, registry: RealRegistry
+) -> None:
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    body = b'{"errors": [{"code": "TOOMANYREQUESTS", "message": "retry after 7 seconds"}]}'
+
+    def limited(method: str, path: str) -> Refusal | None:
+        return Refusal(429, body, {"Retry-After": "7"}) if method == "PUT" and "/manifests/" in path else None
+
+    with registry_proxy(registry.host, limited) as host:
+        repository = Repository(host, "buildx/test")
+        with (
+            docker_environment(repository, registry.username, registry.token) as env,
+            pytest.raises(TransientError) as raised,
+        ):
+            built(source, registry, env, [], repository=repository, tag="limited")
+    assert "429 Too Many Requests" in raised.value.problem
+    # BuildKit does not tell what the registry's header says, and not always what its text does.
+    assert raised.value.wait in {7.0, 60.0}
 
 
 @pytest.mark.engine
