@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from release_assets.assets.image_owner import refuse_foreign
 from release_assets.assets.image_step import (
     docker_environment,
     image_registry,
@@ -44,6 +45,8 @@ def image(
         registry = image_registry(step, image)
         tag = platform_tag(release.version, release.channel, platform)
         source = image_source(step)
+        for pushed_tag in (tag, image_tag(release.version, release.channel)):
+            refuse_foreign(step, registry, pushed_tag, source)
         with step.folder() as scratch, docker_environment(step, image) as env:
             with step.stage("checkout"):
                 step.mirror.checkout(source.commit.sha, scratch / "source", step.output)
