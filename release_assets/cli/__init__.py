@@ -7,6 +7,8 @@ import sys
 import click
 
 from release_assets.cli.demo import demo
+from release_assets.cli.rebuild import rebuild
+from release_assets.cli.rollback import rollback
 from release_assets.cli.sandbox import sandbox
 from release_assets.errors import ReleaseError
 
@@ -17,6 +19,8 @@ def commands() -> None:
 
 
 commands.add_command(demo)
+commands.add_command(rebuild)
+commands.add_command(rollback)
 commands.add_command(sandbox)
 
 
