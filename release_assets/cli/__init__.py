@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from release_assets.cli.check import check
 from release_assets.cli.demo import demo
 from release_assets.cli.rebuild import rebuild
 from release_assets.cli.rollback import rollback
@@ -18,6 +19,7 @@ def commands() -> None:
     """Release Python packages with Dagster."""
 
 
+commands.add_command(check)
 commands.add_command(demo)
 commands.add_command(rebuild)
 commands.add_command(rollback)

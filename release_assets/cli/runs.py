@@ -21,12 +21,17 @@ from release_assets.sensors.github_releases import UNFINISHED
 TURN_SECONDS = 900.0  # for a run of the same project to end
 
 
-def declared_project(name: str | None) -> Project:
-    """The project of this name, or the only one there is. Raises UsageError naming those that there are."""
+def declared_projects() -> dict[str, Project]:
+    """All projects by name. Raises UsageError where a defs.yaml is wrong."""
     try:
-        projects = {project.project: project for project in map(read_project, project_files())}
+        return {project.project: project for project in map(read_project, project_files())}
     except PermanentError as error:
         raise click.UsageError(f"{error.problem}\n{error.remedy}") from None
+
+
+def declared_project(name: str | None) -> Project:
+    """The project of this name, or the only one there is. Raises UsageError naming those that there are."""
+    projects = declared_projects()
     if name is None and len(projects) == 1:
         return next(iter(projects.values()))
     if name in projects:
