@@ -19,6 +19,21 @@ from release_assets.project import Image, is_loopback
 from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
 from release_assets.store import sha256_of
 
+REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
+REASON = "release_assets/reason"  # run tag of a person: why
+PULL = "release_assets/pull"  # run tag of a person: "true" asks the registry for the base images again
+
+
+def reason_for(run_tags: Mapping[str, str]) -> str:
+    """Why an image is built, by the tags of the run."""
+    if reason := run_tags.get(REASON):
+        return reason
+    if rebuild := run_tags.get(REBUILD_TAG):
+        return f"the rebuild tag {rebuild} was pushed"
+    if sensor := run_tags.get("dagster/sensor_name"):
+        return f"the release was published, as the sensor {sensor} saw"
+    return "materialized by hand"
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -99,6 +114,12 @@ def published_files(step: Step, scratch: Path) -> Path:
     if not any(folder.iterdir()):
         step.say(f"{index.simple_url} serves no file of version {step.release.version}: `dist` is empty")
     return folder
+
+
+def compressed_size(manifest: Manifest) -> int:
+    """The bytes that somebody downloads for one platform's image: its config and its layers."""
+    content = manifest.parsed()
+    return sum(int(blob.get("size") or 0) for blob in [content.get("config") or {}, *content["layers"]])
 
 
 def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) -> set[Version]:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from release_assets.destinations import docker_credential
+from release_assets.destinations.attestations import BaseImage
+from release_assets.destinations.local_cache import local_cache
 from release_assets.destinations.registry import Repository, normal_platform
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.image_tags import platform_suffix
@@ -152,6 +154,10 @@ class BuildRequest:
     cache_folder: Path
     builder: str | None
     source_date_epoch: int
+    pull: bool = False  # ask the registry for base images that the engine has
+    provenance: bool = True
+    sbom_generator: str | None = None
+    emulate_unreachable: bool = False
     username_env: str = "DOCKER_USERNAME"  # these two for errors only
     token_env: str = "DOCKER_TOKEN"
 
@@ -179,7 +185,13 @@ class BuildResult:
     config_digest: str | None  # of the image's config: what `docker image ls` shows as its id
     steps: tuple[BuiltStep, ...]
     cache_hit_rate: float | None  # of the steps that could hit; None where there are none
+    cache_warning: str | None  # why the cache is not kept for the next build
     seconds: Mapping[str, float]
+    timestamps_rewritten: bool  # in the layers, to the commit's: the same commit makes the same digest
+    from_images: tuple[BaseImage, ...]  # of those that buildx names with their digest
+    builder: str
+    emulated: bool  # the platform is foreign to the builder
+    fallback: str | None  # why another builder than the named one had to do
 
 
 def build(
@@ -196,14 +208,17 @@ def build(
     `timeout` and `silence` are seconds: in all, and without a word from buildx.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
-    engine = observe_engine(request.builder, env)
-    check_platform(engine, request.platform)
-    if request.cache != "none" and not engine.exports_cache:
-        log(
-            "warning: the cache is not kept for the next build: this engine's image store is not containerd's"
-        )
+    engine, fallback = choose_engine(request, env)
+    if fallback:
+        log(f"warning: {fallback}")
+    check_request(engine, request)
+    emulated = is_emulated(engine, request.platform)
+    log(f"{engine.name} builds {request.platform} {'with QEMU' if emulated else 'natively'}")
     progress = Progress(lambda line: log(redact(line, secrets)))
-    with tempfile.TemporaryDirectory(prefix="buildx-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="buildx-"))
+        if request.cache == "local" and engine.exports_cache:
+            stack.enter_context(local_cache(local_cache_folder(request), log))
         metadata = Path(folder, "metadata.json")
         arguments = build_arguments(request, metadata, engine)
         try:
@@ -226,14 +241,55 @@ def build(
             failure = Failure(failure.step, redact(failure.said, secrets), output)
             raise build_failure(failure, request) from None
         digest = _pushed_digest(metadata, request)
+    warning = cache_warning(request, engine, progress)
+    if warning:
+        log(f"warning: {warning}")
+    if not progress.rewrote_timestamps():
+        log(f"warning: {NOT_REWRITTEN}")
     return BuildResult(
         digest=digest,
         runnable_digest=progress.exported("manifest") or digest,
         config_digest=progress.exported("config"),
         steps=tuple(progress.steps()),
         cache_hit_rate=progress.cache_hit_rate(),
+        cache_warning=warning,
         seconds=progress.seconds(),
+        timestamps_rewritten=progress.rewrote_timestamps(),
+        from_images=tuple(progress.from_images()),
+        builder=engine.name,
+        emulated=emulated,
+        fallback=fallback,
     )
+
+
+NOT_REWRITTEN = (
+    "the layers keep the times of this build, so that building the same commit again makes another digest: "
+    "rewriting them takes BuildKit 0.13 and an image store that is not docker's own"
+)
+
+
+def choose_engine(request: BuildRequest, env: Mapping[str, str]) -> tuple[Engine, str | None]:
+    """What is to build, and why that is not the builder that was named; None where it is.
+
+    Raises as `observe_engine` does. A name that nobody knows is a mistake in the YAML, which no emulation
+    hides.
+    """
+    try:
+        return observe_engine(request.builder, env), None
+    except TransientError as error:
+        if request.builder is None or not request.emulate_unreachable:
+            raise
+        return observe_engine(None, env), f"{error.problem}; docker's own builder does it instead"
+
+
+def cache_warning(request: BuildRequest, engine: Engine, progress: Progress) -> str | None:
+    """Why the cache is not kept for the next build; None where it is, or where nobody asked for it."""
+    if request.cache == "none":
+        return None
+    if not engine.exports_cache:
+        return "the cache is not kept for the next build: this engine's image store is not containerd's"
+    error = progress.cache_export_error()
+    return f"the cache is not kept for the next build: {error}" if error else None
 
 
 def _pushed_digest(metadata: Path, request: BuildRequest) -> str:
@@ -249,18 +305,28 @@ def _pushed_digest(metadata: Path, request: BuildRequest) -> str:
 
 def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> list[str]:
     """The arguments after `docker buildx`. Values from the YAML are data: each is one argument."""
-    # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
-    # Docker's own second push points the tag to the image and to its attestations, before the index again.
-    push = ["--output", "type=image,push="] if engine.pushes_twice else ["--push"]
     arguments = [
         "build",
         "--platform", request.platform,
         "--file", str(request.dockerfile),
         "--tag", request.reference,
-        *push,
         "--progress", "rawjson",
         "--metadata-file", str(metadata),
     ]  # fmt: skip
+    if engine.exports_cache:
+        # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
+        # Docker's own second push points the tag to the image and its attestations, before the index again.
+        push = "" if engine.pushes_twice else "true"
+        # Without store=false docker unpacks what it keeps, and refuses to rewrite timestamps beside that.
+        arguments += ["--output", f"type=image,push={push},store=false,rewrite-timestamp=true"]
+        # mode=min: of mode=max every build argument and every named context would be public.
+        arguments += ["--attest", f"type=provenance,{'mode=min' if request.provenance else 'disabled=true'}"]
+        if request.sbom_generator:
+            arguments += ["--attest", _fields("type=sbom", f"generator={request.sbom_generator}")]
+    else:
+        arguments.append("--push")  # docker's own image store has neither of these, nor attestations
+    if request.pull:
+        arguments.append("--pull")
     for name, value in request.build_args.items():
         arguments += ["--build-arg", f"{name}={value}"]
     for name, where in request.build_contexts.items():
@@ -277,7 +343,7 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
             options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
             arguments += ["--cache-to", f"type=registry,ref={reference},{options}"]
     elif request.cache == "local":
-        folder = request.cache_folder / suffix
+        folder = local_cache_folder(request)
         if (folder / "index.json").exists():
             arguments += ["--cache-from", _fields("type=local", f"src={folder}")]
         if engine.exports_cache:
@@ -285,10 +351,15 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
     return [*arguments, "--", str(request.context)]
 
 
-def _fields(first: str, path: str, *others: str) -> str:
-    """A line of CSV, as buildx reads it, with a path that may hold a comma or a quotation mark."""
+def local_cache_folder(request: BuildRequest) -> Path:
+    """Each platform's own: two builds do not write to one."""
+    return request.cache_folder / platform_suffix(request.platform)
+
+
+def _fields(first: str, value: str, *others: str) -> str:
+    """A line of CSV, as buildx reads it, with a value that may hold a comma or a quotation mark."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([first, path])
+    csv.writer(line, lineterminator="").writerow([first, value])
     return ",".join([line.getvalue(), *others])
 
 
@@ -303,7 +374,8 @@ class Engine:
     buildx: tuple[str, ...]
     name: str
     platforms: frozenset[str]
-    exports_cache: bool
+    native: frozenset[str]  # those of the platforms that its machines are made for
+    exports_cache: bool  # and attestations: not so with docker's own image store
     pushes_twice: bool
 
 
@@ -330,13 +402,13 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
                 "`docker buildx ls` and `docker context ls` show what there is where Dagster's runs are.",
             ) from None
         raise TransientError(f"{name} cannot be used: {said}", START_ENGINE) from None
-    platforms = inspected_platforms(description)
+    platforms, native = inspected_platforms(description), native_platforms(description)
     # An engine that is out of reach is an answer, too: exit status 0, with an error among the fields.
     unreachable = re.search(r"^\s*Error:\s*(.+)$", description, re.MULTILINE)
     if unreachable and not platforms:
         raise _engine_error(name, unreachable[1])
     if not re.search(r"^Driver:\s+docker$", description, re.MULTILINE):
-        return Engine(docker, buildx, name, platforms, exports_cache=True, pushes_twice=False)
+        return Engine(docker, buildx, name, platforms, native, exports_cache=True, pushes_twice=False)
     try:
         info = run([*docker, "info", "--format", "{{json .DriverStatus}}"], env=env, timeout=LOOK_SECONDS)
     except CommandFailedError as error:
@@ -344,7 +416,8 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
     # With containerd's image store it is a BuildKit like any other; with docker's own it exports no cache,
     # and only docker can push.
     containerd = "io.containerd.snapshotter" in info
-    return Engine(docker, buildx, name, platforms, containerd, containerd and version < PUSHES_ONCE)
+    pushes_twice = containerd and version < PUSHES_ONCE
+    return Engine(docker, buildx, name, platforms, native, containerd, pushes_twice)
 
 
 def _engine_error(name: str, said: str) -> ReleaseError:
@@ -389,6 +462,17 @@ def docker_argv(builder: str | None, contexts: Sequence[str]) -> tuple[tuple[str
     return ("docker",), ("buildx", "--builder", builder)
 
 
+def check_request(engine: Engine, request: BuildRequest) -> None:
+    """Raise PermanentError unless the engine can do what is asked."""
+    check_platform(engine, request.platform)
+    if request.sbom_generator and not engine.exports_cache:
+        raise PermanentError(
+            f"{engine.name} cannot attach an SBOM: its image store is docker's own",
+            "Turn on containerd's image store in the engine's daemon.json "
+            '({"features": {"containerd-snapshotter": true}}), or take sbom_generator out of defs.yaml.',
+        )
+
+
 def check_platform(engine: Engine, platform: str) -> None:
     """Raise PermanentError unless the engine runs the platform, by itself or with QEMU.
 
@@ -406,6 +490,23 @@ def inspected_platforms(description: str) -> frozenset[str]:
     lines = re.findall(r"^\s*Platforms:\s*(.+)$", description, re.MULTILINE)
     # A star marks those that somebody named when the builder was made.
     return frozenset(name.strip().rstrip("*") for line in lines for name in line.split(","))
+
+
+def native_platforms(description: str) -> frozenset[str]:
+    """The platform of each node's machine: BuildKit lists it first, before those that QEMU runs."""
+    lines = re.findall(r"^\s*Platforms:\s*([^\s,]+)", description, re.MULTILINE)
+    return frozenset(name.rstrip("*") for name in lines)
+
+
+# What a processor also runs without help, as containerd has it.
+RUNS_ALSO = {"amd64": {"386"}, "arm64": {"arm"}}
+
+
+def is_emulated(engine: Engine, platform: str) -> bool:
+    """Whether QEMU has to run the platform; not so where the builder does not say what it is."""
+    machines = {name.split("/")[1] for name in engine.native}
+    runs = machines.union(*(RUNS_ALSO.get(machine, set()) for machine in machines))
+    return bool(machines) and platform.split("/")[1] not in runs
 
 
 def runs_platform(platforms: frozenset[str], platform: str) -> bool:
@@ -690,6 +791,21 @@ class Progress:
             if vertex.name.startswith(name)
             for span in vertex.intervals
         ]
+
+    def rewrote_timestamps(self) -> bool:
+        """Whether BuildKit gave the files in the layers SOURCE_DATE_EPOCH for a time that is later."""
+        return any(name.startswith("rewriting layers with source-date-epoch") for _, name in self._statuses)
+
+    def cache_export_error(self) -> str | None:
+        """Why the cache was not exported; None where it was."""
+        errors = (v.error for v in self._vertexes.values() if v.name.startswith("exporting cache"))
+        return next((_printable(error) for error in errors if error), None)
+
+    def from_images(self) -> list[BaseImage]:
+        """The images that were built from, where buildx says their digest: not those of named contexts."""
+        names = (vertex.name for vertex in self._vertexes.values())
+        found = (re.fullmatch(r"(?:\[[^\]]*\] )?FROM (\S+?)@(sha256:[0-9a-f]{64})", name) for name in names)
+        return list(dict.fromkeys(BaseImage(match[1], match[2]) for match in found if match))
 
     def exported(self, what: str) -> str | None:
         """The digest of the image's `manifest` or `config`; the manifest may be wrapped by an index."""

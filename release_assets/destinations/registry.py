@@ -157,6 +157,11 @@ def _children(manifest: Manifest) -> list[dict[str, Any]]:
     return children
 
 
+def attestation_manifests(manifest: Manifest) -> list[str]:
+    """The digests of the attestations in an index; a bare image has none."""
+    return [child["digest"] for child in _children(manifest) if _is_attestation(child)]
+
+
 def _is_attestation(child: Mapping[str, Any]) -> bool:
     return (child.get("annotations") or {}).get("vnd.docker.reference.type") == "attestation-manifest"
 

@@ -180,7 +180,7 @@ class Maintainer:
         self.instances.pop().dispose()
         self.home = self.home.with_name(f"{self.home.name}-again")
 
-    def materialize(self, tag: str, *nodes: str) -> Outcome:
+    def materialize(self, tag: str, *nodes: str, run_tags: Mapping[str, str] | None = None) -> Outcome:
         """Materialize some nodes of a partition, or all, as the UI's button does; it may fail."""
         definitions = build_release_graph(self.project)
         assets = list(definitions.assets or [])
@@ -194,6 +194,7 @@ class Maintainer:
                 partition_key=tag,
                 instance=self.instance,
                 raise_on_error=False,
+                tags=dict(run_tags or {}),
             )
         return Outcome(result.all_events, list(self.instance.all_logs(result.run_id)))
 

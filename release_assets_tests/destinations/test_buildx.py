@@ -24,9 +24,12 @@ from release_assets.destinations.buildx import (
     build_arguments,
     build_failure,
     check_platform,
+    check_request,
     docker_argv,
     docker_environment,
     inspected_platforms,
+    is_emulated,
+    native_platforms,
     observe_engine,
     parsed_version,
     plugin_folders,
@@ -43,6 +46,7 @@ from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.sandbox.base_image import push_base_image
 from release_assets.sandbox.engine import Engine as RealEngine
 from release_assets.sandbox.registry import Registry as RealRegistry
+from release_assets_tests.registry_proxy import Refusal, registry_proxy
 
 RECORDED = Path(__file__).parent / "rawjson"
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -70,9 +74,15 @@ def request(**changes: Any) -> BuildRequest:
 
 
 def an_engine(*platforms: str, exports_cache: bool = True, pushes_twice: bool = False) -> Engine:
-    """An engine that runs these platforms."""
+    """An engine that runs these platforms, the first without help."""
     return Engine(
-        ("docker",), ("buildx",), "docker's builder", frozenset(platforms), exports_cache, pushes_twice
+        ("docker",),
+        ("buildx",),
+        "docker's builder",
+        platforms=frozenset(platforms),
+        native=frozenset(platforms[:1]),
+        exports_cache=exports_cache,
+        pushes_twice=pushes_twice,
     )
 
 
@@ -140,10 +150,36 @@ def test_without_a_cache_nothing_is_said_about_one() -> None:
 
 
 def test_only_one_of_buildkit_and_docker_pushes() -> None:
-    assert "--push" in build_arguments(request(), Path("/m"), an_engine())
+    rest = "store=false,rewrite-timestamp=true"
+    once = build_arguments(request(), Path("/m"), an_engine())
+    assert options(once, "--output") == [f"type=image,push=true,{rest}"]
     twice = build_arguments(request(), Path("/m"), an_engine(pushes_twice=True))
-    assert "--push" not in twice
-    assert options(twice, "--output") == ["type=image,push="]
+    assert options(twice, "--output") == [f"type=image,push=,{rest}"]
+    assert "--push" not in once + twice
+
+
+def test_dockers_own_image_store_is_asked_for_nothing_that_it_cannot_do() -> None:
+    arguments = build_arguments(request(), Path("/m"), an_engine(exports_cache=False))
+    assert "--push" in arguments
+    assert not {"--output", "--attest"} & set(arguments)
+    with pytest.raises(PermanentError) as raised:
+        check_request(an_engine(exports_cache=False), request(sbom_generator="generator:1"))
+    assert raised.value.problem == "docker's builder cannot attach an SBOM: its image store is docker's own"
+
+
+def test_provenance_holds_the_least_and_an_sbom_is_made_by_the_generator_that_is_named() -> None:
+    by_default = build_arguments(request(), Path("/m"), an_engine())
+    assert options(by_default, "--attest") == ["type=provenance,mode=min"]
+    wanted = request(provenance=False, sbom_generator="localhost:5000/a,b:1")
+    assert options(build_arguments(wanted, Path("/m"), an_engine()), "--attest") == [
+        "type=provenance,disabled=true",
+        'type=sbom,"generator=localhost:5000/a,b:1"',
+    ]
+
+
+def test_base_images_are_pulled_again_when_it_is_wished() -> None:
+    assert "--pull" not in build_arguments(request(), Path("/m"), an_engine())
+    assert "--pull" in build_arguments(request(pull=True), Path("/m"), an_engine())
 
 
 def test_a_builder_and_a_context_are_chosen_each_in_its_own_way() -> None:
@@ -184,6 +220,30 @@ Platforms:             linux/amd64, linux/amd64/v2
 
 def test_the_platforms_of_all_nodes_are_read() -> None:
     assert inspected_platforms(INSPECTED) == {"linux/arm64", "linux/arm/v7", "linux/amd64", "linux/amd64/v2"}
+
+
+def test_each_nodes_first_platform_is_its_own() -> None:
+    assert native_platforms(INSPECTED) == {"linux/arm64", "linux/amd64"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "platform", "emulated"),
+    [
+        ("linux/amd64", "linux/amd64", False),
+        ("linux/amd64", "linux/amd64/v3", False),
+        ("linux/amd64", "linux/386", False),
+        ("linux/amd64", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64/v8", False),
+        ("linux/arm64", "linux/arm/v7", False),
+        ("linux/arm64", "linux/amd64", True),
+    ],
+)
+def test_a_platform_of_another_processor_is_emulated(machine: str, platform: str, emulated: bool) -> None:
+    assert is_emulated(an_engine(machine), platform) is emulated
+
+
+def test_a_builder_that_does_not_say_what_it_is_emulates_nothing_that_we_know_of() -> None:
+    assert not is_emulated(an_engine(), "linux/arm64")
 
 
 @pytest.mark.parametrize(
@@ -719,12 +779,42 @@ def test_a_change_of_the_source_keeps_the_steps_before_it_cached(
 
 
 @pytest.mark.engine
-def test_a_local_cache_is_written_into_its_folder(
-    source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
+def test_a_local_cache_is_written_into_its_folder_and_does_not_grow(
+    source: Path, registry: RealRegistry, env: dict[str, str]
 ) -> None:
-    built(source, registry, env, [], tag="local", build_contexts=base, cache="local")
-    exported = (source / "cache" / "amd64" / "index.json").is_file()
-    assert exported == observe_engine(None, env).exports_cache
+    containerd = observe_engine(None, env).exports_cache
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    folder, sizes = source / "cache" / "amd64", []
+    for _ in range(3):
+        (source / "message.txt").write_bytes(os.urandom(100_000))
+        lines: list[str] = []
+        built(source, registry, env, lines, tag="local", cache="local")
+        sizes.append(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
+    assert max(sizes) < 1.1 * min(sizes) if containerd else sizes == [0, 0, 0]
+    assert any(line.startswith("importing cache manifest from local") for line in lines) == containerd
+
+
+@pytest.mark.engine
+def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
+    source: Path, registry: RealRegistry, engine: RealEngine
+) -> None:
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+
+    def full(method: str, path: str) -> Refusal | None:
+        return Refusal(507) if method == "PUT" and "/manifests/buildcache-" in path else None
+
+    lines: list[str] = []
+    with registry_proxy(registry.host, full) as host:
+        repository = Repository(host, "buildx/test")
+        with docker_environment(repository, registry.username, registry.token) as env:
+            result = built(source, registry, env, lines, repository=repository, tag="full", cache="registry")
+    pushed = client(registry).manifest("full")
+    assert pushed is not None
+    assert pushed.digest == result.digest
+    assert result.cache_warning is not None
+    assert result.cache_warning.startswith("the cache is not kept for the next build: ")
+    assert ("507 Insufficient Storage" in result.cache_warning) == engine.own
+    assert f"warning: {result.cache_warning}" in lines
 
 
 @pytest.mark.engine
