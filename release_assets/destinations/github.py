@@ -356,8 +356,9 @@ def publish_release(
         except MissingError as error:
             if known is None:
                 raise
-            # Another daemon has published its own draft, and deleted ours.
-            problem, known = TransientError(error.problem, AGAIN), None
+            # A copy of GitHub's database that is late; or another daemon has published, and deleted ours.
+            problem = TransientError(error.problem, AGAIN)
+            known = known if attempt < 2 else None
         pause = max(2.0**attempt, problem.wait)
         if attempt == ATTEMPTS - 1 or pause > LONGEST_PAUSE:
             break
@@ -593,7 +594,8 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
             problem,
             f"Check the repository's name in the YAML, and that the token in {token_env} can see it.",
         )
-    if error.status == 422 and any(detail.get("code") == "already_exists" for detail in details):
+    codes = {detail.get("code") for detail in details}
+    if error.status == 422 and (not codes or "already_exists" in codes):
         return TakenError(problem, AGAIN)
     kept = error_for_status(error.status, problem, "GitHub's words say what it refuses: change that first.")
     return TransientError(problem, AGAIN, wait=pause) if isinstance(kept, TransientError) else kept

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from release_assets.destinations.registry import Manifest, platform_images
+import requests
+
+from release_assets.destinations.registry import MANIFESTS, Manifest, platform_images
 from release_assets_tests.assets.conftest import Maintainer
 
 
@@ -94,3 +96,59 @@ def _unpacked(content: bytes) -> bytes:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error):
         return b""
+
+
+def leaks_in_registry(maintainer: Maintainer, secrets: Iterable[str]) -> list[str]:
+    """What of the secrets can be pulled: from manifests, configs (history), layers, attestations, caches."""
+    registry = maintainer.registry
+    forms = {form: secret[:4] for secret in secrets for form in forms_of(secret)}
+    found: list[str] = []
+    seen: set[str] = set()
+    todo = sorted(registry.tags())
+    while todo:
+        reference = todo.pop()
+        manifest = registry.manifest(reference)
+        if manifest is None or manifest.digest in seen:
+            continue
+        seen.add(manifest.digest)
+        content = manifest.parsed()
+        todo += [child["digest"] for child in content.get("manifests", []) if _is_manifest(child)]
+        blobs = [*content.get("layers", []), *([content["config"]] if "config" in content else [])]
+        blobs += [child for child in content.get("manifests", []) if not _is_manifest(child)]
+        texts = [manifest.body, *(registry.blob(blob["digest"]) or b"" for blob in blobs)]
+        for text in (*texts, *map(_unpacked, texts)):
+            found += [
+                f"leaked: {reference} holds the secret {start}…"
+                for form, start in forms.items()
+                if form in text
+            ]
+    return found
+
+
+def _is_manifest(descriptor: Mapping[str, object]) -> bool:
+    return descriptor.get("mediaType") in MANIFESTS
+
+
+EVERYTHING = """
+{ runsOrError { ... on Runs { results { runId runConfigYaml tags { key value } eventConnection { events {
+  __typename
+  ... on MessageEvent { message }
+  ... on MaterializationEvent { metadataEntries { label ... on TextMetadataEntry { text }
+    ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url } } }
+  ... on ExecutionStepFailureEvent { error { message stack causes { message stack } } }
+} } } } } }
+"""
+
+
+def leaks_in_graphql(url: str, secrets: Iterable[str]) -> list[str]:
+    """What of the secrets Dagster's webserver tells anybody who asks for all runs and their events."""
+    answer = requests.post(f"{url}/graphql", json={"query": EVERYTHING}, timeout=120)
+    answer.raise_for_status()
+    if "errors" in answer.json() or "MaterializationEvent" not in answer.text:
+        return [f"the question was wrong: {answer.text[:500]}"]
+    forms = {form: secret[:4] for secret in secrets for form in forms_of(secret)}
+    return [
+        f"leaked: GraphQL tells the secret {start}…"
+        for form, start in forms.items()
+        if form in answer.content
+    ]

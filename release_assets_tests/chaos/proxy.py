@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import socket
 import struct
 import threading
@@ -126,11 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
                 reason = http.client.responses[int(kind)]
                 self._send(Answer(int(kind), reason, [("Content-Type", "text/html")], b"<h1>oops</h1>"))
             case "reset":
-                with contextlib.suppress(OSError):
+                if self.command in {"POST", "PUT", "PATCH"}:
                     self.rfile.read1(512)  # some of it has arrived
                 linger = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.connection.close()
+                os.close(self.connection.detach())
             case "silence":
                 proxy.forward(self, self._body())
                 self._until_the_client_has_gone(lambda: None)
