@@ -46,7 +46,7 @@ class Result:
 @click.command()
 @click.option("--kills", default=100, show_default=True, help="How many kills; 0 leaves them out.")
 @click.option("--seed", default=1, show_default=True, help="Of the moments and victims of the kills.")
-@click.option("--lanes", default=2, show_default=True, help="Projects that are killed at the same time.")
+@click.option("--lanes", default=3, show_default=True, help="Projects that are killed at the same time.")
 @click.option("--matrix/--no-matrix", default=True, show_default=True, help="The fault matrix.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
 @click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write everything to this file.")
@@ -167,7 +167,7 @@ def _table_of_kills(result: Result) -> list[str]:
     ]
     for victim, half in sorted({(kill.victim, kill.job) for kill, _ in kills}):
         nodes = [kill.nodes for kill, _ in kills if (kill.victim, kill.job) == (victim, half)]
-        counted = ", ".join(f"{node} {nodes.count(node)}" for node in sorted(set(nodes)))
+        counted = "; ".join(f"{node} × {nodes.count(node)}" for node in sorted(set(nodes)))
         lines.append(f"| {victim} | {half} | {len(nodes)} | {counted} |")
     seconds = [release.seconds for release in result.releases if release.kills and not release.wrong]
     if seconds:
@@ -188,7 +188,8 @@ def _table_of_cells(rows: Sequence[Row]) -> list[str]:
     for row in sorted(rows, key=lambda row: (row.cell.destination, row.cell.kind, not row.cell.passes)):
         cell, lasts = row.cell, "a while" if row.cell.passes else "for good"
         lines.append(
-            f"| {cell.destination} | {cell.kind} | {lasts} | {row.outcome} | {row.seconds:.0f} | {row.retries} | {row.hits} |"
+            f"| {cell.destination} | {cell.kind} | {lasts} | {row.outcome} | {row.seconds:.0f} "
+            f"| {row.retries} | {row.hits} |"
         )
     return [*lines, ""]
 

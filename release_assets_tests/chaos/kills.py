@@ -25,7 +25,7 @@ from release_assets_tests.chaos.judge import forms_of, incomplete, wrong_with
 from release_assets_tests.chaos.matrix import DOCKERFILE, built_first
 
 VICTIMS = ("worker", "tree", "stack")
-HALF_SECONDS = {"release": 9.0, "docker": 14.0}  # what they take undisturbed on two cores, about
+HALF_SECONDS = {"release": 5.0, "docker": 8.0}  # what they take undisturbed on two cores, about
 CONVERGE_SECONDS = 420.0
 NODES = 9
 
