@@ -167,7 +167,7 @@ def _table_of_kills(result: Result) -> list[str]:
     ]
     for victim, half in sorted({(kill.victim, kill.job) for kill, _ in kills}):
         nodes = [kill.nodes for kill, _ in kills if (kill.victim, kill.job) == (victim, half)]
-        counted = "; ".join(f"{node} × {nodes.count(node)}" for node in sorted(set(nodes)))
+        counted = "; ".join(f"{node}: {nodes.count(node)}" for node in sorted(set(nodes)))
         lines.append(f"| {victim} | {half} | {len(nodes)} | {counted} |")
     seconds = [release.seconds for release in result.releases if release.kills and not release.wrong]
     if seconds:
