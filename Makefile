@@ -4,13 +4,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test chaos check format lock clean
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
 
 test: check
 	$(BIN)/pytest
+
+# Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
+chaos: .venv/installed
+	$(BIN)/python -m release_assets_tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import dagster as dg
 from packaging.version import Version
 
 from release_assets.assets.image_step import image_registry, point_tag, published_images
+from release_assets.assets.rollback import ROLLBACK, roll_back
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
@@ -33,6 +34,8 @@ def floating_tags(
     def work(step: Step) -> Recorded:
         release = step.release
         registry = image_registry(step, image)
+        if ROLLBACK in step.context.run.tags:
+            return roll_back(step, registry)
         own_tag = image_tag(release.version, release.channel)
         with step.stage("observe"):
             own = registry.manifest(own_tag)

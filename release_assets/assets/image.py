@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from release_assets.assets.image_owner import refuse_foreign
 from release_assets.assets.image_step import (
     PULL,
     compressed_size,
@@ -62,6 +63,8 @@ def image(
         registry = image_registry(step, image)
         tag = platform_tag(release.version, release.channel, platform)
         source = image_source(step)
+        for pushed_tag in (tag, image_tag(release.version, release.channel)):
+            refuse_foreign(step, registry, pushed_tag, source)
         with step.stage("observe"):
             before = registry.manifest(tag)
         with step.folder() as scratch, docker_environment(step, image) as env:

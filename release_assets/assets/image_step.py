@@ -41,6 +41,7 @@ class ImageSource:
 
     commit: Commit
     description: str
+    is_rebuild: bool
 
 
 def image_source(step: Step) -> ImageSource:
@@ -50,9 +51,10 @@ def image_source(step: Step) -> ImageSource:
         for name in rebuild_tags(step.tag, step.remote_tags, step.project.tags.patterns)
     ]
     if not rebuilds:
-        return ImageSource(step.mirror.fetch(step.release.commit), f"the release's tag {step.release.tag}")
+        description = f"the release's tag {step.release.tag}"
+        return ImageSource(step.mirror.fetch(step.release.commit), description, is_rebuild=False)
     commit, name = max(rebuilds, key=lambda rebuild: (rebuild[0].committed_at, rebuild[1]))
-    return ImageSource(commit, f"the rebuild tag {name}")
+    return ImageSource(commit, f"the rebuild tag {name}", is_rebuild=True)
 
 
 def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.assets.image import image_name
-from release_assets.assets.image_step import image_registry, point_tag
+from release_assets.assets.image_owner import refuse_foreign
+from release_assets.assets.image_step import image_registry, image_source, point_tag
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations.registry import index_of, platform_images, platforms_differ
 from release_assets.errors import PermanentError
@@ -53,6 +54,7 @@ def manifest_list(
         if before is not None and before.digest == whole.digest:
             step.say(f"{registry.repository.reference(tag)} is {whole.digest} already")
         else:
+            refuse_foreign(step, registry, tag, image_source(step))
             point_tag(step, registry, tag, whole)
         step.say(f"{registry.repository.reference(tag)} is {whole.digest}")
         return Recorded(

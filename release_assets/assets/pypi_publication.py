@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -11,12 +13,14 @@ from release_assets.assets.distribution import adopt_published
 from release_assets.assets.preflight import check_destinations
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import package_index
-from release_assets.errors import ConflictError, TransientError
+from release_assets.destinations.package_index import IndexFile
+from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.links import package_page
 from release_assets.project import Project
-from release_assets.store import Kind
+from release_assets.store import Distribution, Kind
 
 KINDS: tuple[Kind, ...] = ("sdist", "wheel")
+SECOND_UPLOAD_SECONDS = 60.0
 INDEX_SECONDS = 900.0  # PyPI's page is cached for ten minutes at its edge when a purge is lost
 
 
@@ -51,27 +55,9 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         if missing:
             with step.stage("preflight"):
                 check_destinations(step)
-            token = step.secret(index.token_env, f"uploading to {index.upload_url}")
-            with step.stage("upload"), step.folder() as folder:
-                files = {kept.filename: step.store.fetch(kept, folder) for kept in distributions}
-                for filename in missing:
-                    try:
-                        package_index.upload(
-                            index.upload_url,
-                            token,
-                            files[filename],
-                            token_env=index.token_env,
-                            log=step.output,
-                        )
-                    except ConflictError as error:
-                        if filename not in package_index.observe(index.simple_url, name):
-                            raise
-                        # Somebody else was quicker by a moment: the next attempt compares the contents.
-                        raise TransientError(error.problem, error.remedy) from None
+            _upload(step, name, distributions, missing)
         with step.stage("wait_for_index"):
-            served = package_index.wait_until_served(
-                index.simple_url, name, wanted, timeout=INDEX_SECONDS, log=step.say
-            )
+            served = _served(step, name, distributions, uploaded=bool(missing))
         page = package_page(index.simple_url, name, str(step.release.version))
         step.say(f"{name} {step.release.version} is published: {page}")
         return Recorded(
@@ -95,3 +81,49 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         )
 
     return work
+
+
+def _upload(step: Step, name: str, distributions: Sequence[Distribution], missing: Sequence[str]) -> None:
+    """Upload the missing files. Raises as package_index.upload does."""
+    index = step.project.index_for(step.release.channel)
+    token = step.secret(index.token_env, f"uploading to {index.upload_url}")
+    with step.stage("upload"), step.folder() as folder:
+        for kept in sorted(distributions, key=lambda kept: not kept.filename.endswith(".whl")):
+            if kept.filename not in missing:
+                continue
+            file = step.store.fetch(kept, folder)
+            try:
+                package_index.upload(
+                    index.upload_url, token, file, token_env=index.token_env, log=step.output
+                )
+            except ConflictError as error:
+                if kept.filename not in package_index.observe(index.simple_url, name):
+                    raise
+                # Somebody else was quicker by a moment: the next attempt compares the contents.
+                raise TransientError(error.problem, error.remedy) from None
+
+
+def _served(
+    step: Step, name: str, distributions: Sequence[Distribution], *, uploaded: bool
+) -> dict[str, IndexFile]:
+    """The files as the index serves them, once it does.
+
+    An answer of 200 proves nothing: a proxy may have said it. So what is not there after a while is sent once
+    more, which changes nothing where the same bytes have arrived. Raises PermanentError after
+    `INDEX_SECONDS`: so long a wait is not repeated without a person.
+    """
+    simple_url = step.project.index_for(step.release.channel).simple_url
+    wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
+    if uploaded:
+        with contextlib.suppress(TransientError):
+            return package_index.wait_until_served(
+                simple_url, name, wanted, timeout=SECOND_UPLOAD_SECONDS, log=step.say
+            )
+        missing = package_index.missing_files(wanted, package_index.observe(simple_url, name))
+        step.say(f"not served after {SECOND_UPLOAD_SECONDS:.0f} s, sending once more: {', '.join(missing)}")
+        with contextlib.suppress(ConflictError):  # it has them: its page is late
+            _upload(step, name, distributions, missing)
+    try:
+        return package_index.wait_until_served(simple_url, name, wanted, timeout=INDEX_SECONDS, log=step.say)
+    except TransientError as error:
+        raise PermanentError(error.problem, error.remedy) from None

@@ -6,7 +6,10 @@ import sys
 
 import click
 
+from release_assets.cli.check import check
 from release_assets.cli.demo import demo
+from release_assets.cli.rebuild import rebuild
+from release_assets.cli.rollback import rollback
 from release_assets.cli.sandbox import sandbox
 from release_assets.errors import ReleaseError
 
@@ -16,7 +19,10 @@ def commands() -> None:
     """Release Python packages with Dagster."""
 
 
+commands.add_command(check)
 commands.add_command(demo)
+commands.add_command(rebuild)
+commands.add_command(rollback)
 commands.add_command(sandbox)
 
 

@@ -566,7 +566,8 @@ FAILURES: tuple[tuple[str, type[ReleaseError], str], ...] = (
         r"|timed out|\bEOF\b|broken pipe|no such host|temporary failure|server misbehaving"
         r"|network is unreachable|no route to host|context deadline exceeded|connection closed"
         r"|use of closed network|transport is closing|Cannot connect to the Docker daemon"
-        r"|error during connect",
+        r"|error during connect|invalid content digest|invalid checksum digest|unexpected end of JSON"
+        r"|invalid character .* looking for",
         TransientError,
         "The registry or the engine is unwell; what was built is cached, so the next attempt is quick.",
     ),

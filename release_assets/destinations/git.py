@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
+from release_assets.destinations.http import MEBIBYTE, get, one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 
@@ -43,7 +44,26 @@ def observe_tags(remote: str) -> dict[str, str]:
     Raises TransientError when the remote is out of reach, PermanentError when it refuses us.
     """
     output = _git("ls-remote", "--tags", "--", remote, timeout=LOOK_SECONDS, remote=remote)
-    return parse_tags(output)
+    tags = parse_tags(output)
+    if not tags and remote.startswith(("http://", "https://")):
+        _refuse_what_is_no_git(remote)
+    return tags
+
+
+def _refuse_what_is_no_git(remote: str) -> None:
+    """Raise TransientError where the server answers, but not as a git server does.
+
+    git takes the page of a proxy for an empty repository, and an outage must not look as if there were no
+    tags: what is there when somebody looks for the first time is never released.
+    """
+    url = f"{remote.rstrip('/')}/info/refs?service=git-upload-pack"
+    answer = get(url, headers={}, seconds=LOOK_SECONDS, limit=MEBIBYTE)
+    kind = answer.headers.get("content-type", "")
+    if answer.status == 200 and not kind.startswith(("application/x-git-", "text/plain")):
+        raise TransientError(
+            f"{remote} answered something that is no git repository ({one_line(kind) or 'no content type'})",
+            "Look whether a proxy stands before it; the next attempt asks again.",
+        )
 
 
 def parse_tags(output: str) -> dict[str, str]:

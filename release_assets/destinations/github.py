@@ -145,6 +145,14 @@ class ReleasesAnswer:
     pages: tuple[Page, ...]
 
 
+class TakenError(TransientError):
+    """GitHub has such a thing already: an answer that was lost, or somebody else who was quicker."""
+
+
+class MissingError(PermanentError):
+    """GitHub does not show such a thing: it is not there, or not for this token."""
+
+
 # Deciding
 
 
@@ -317,28 +325,40 @@ def publish_release(
     seconds = {"draft": 0.0, "assets": 0.0, "publish": 0.0}
     # A list may not show yet what was made a moment ago, so a release that is known is asked for by its id.
     known: int | None = None
+    may_have_others = False
     for attempt in range(ATTEMPTS):
         try:
             if known is None:
                 observed, others = find_release(github, repository, wanted.tag, token_env=token_env)
                 for other in others:
-                    log(f"{wanted.tag} has another release, which is left alone: {_named(other)}")
+                    log(f"{wanted.tag} has another release: {_named(other)}")
+                may_have_others |= bool(others)
             else:
                 observed = _by_id(github, repository, known, token_env)
             if release_plan(observed, wanted).create:
+                may_have_others = True  # a list may not show yet what somebody else drafts
                 observed = _draft(github, repository, wanted, token_env, seconds, log)
             assert observed is not None  # noqa: S101  (else the plan was to create it)
             known = observed.id
             plan = release_plan(observed, wanted)
-            if plan.is_done:
-                return observed, seconds
-            _complete(github, repository, observed, wanted, plan, token_env, seconds, log)
-            observed = _by_id(github, repository, known, token_env)
+            if not plan.is_done:
+                _complete(github, repository, observed, wanted, plan, token_env, seconds, log)
+                observed = _by_id(github, repository, known, token_env)
             if release_plan(observed, wanted).is_done:
+                if may_have_others:
+                    _delete_our_other_drafts(github, repository, wanted, token_env, log)
                 return observed, seconds
             problem = TransientError(f"{observed.url} is not complete, though GitHub took it all.", AGAIN)
         except TransientError as error:
             problem = error
+            if isinstance(error, TakenError):
+                known = None  # another release of the tag was published: that is the one
+        except MissingError as error:
+            if known is None:
+                raise
+            # A copy of GitHub's database that is late; or another daemon has published, and deleted ours.
+            problem = TransientError(error.problem, AGAIN)
+            known = known if attempt < 2 else None
         pause = max(2.0**attempt, problem.wait)
         if attempt == ATTEMPTS - 1 or pause > LONGEST_PAUSE:
             break
@@ -391,6 +411,26 @@ def _complete(
             latest = "true" if wanted.latest and not wanted.prerelease else "false"
             text = _text(observed, wanted) | {"draft": False, "make_latest": latest}
             github.requestJsonAndCheck("PATCH", f"{releases}/{observed.id}", input=text)
+
+
+def _delete_our_other_drafts(
+    github: Requester,
+    repository: str,
+    wanted: WantedRelease,
+    token_env: str,
+    log: Callable[[str], None],
+) -> None:
+    """Delete drafts of the tag that nobody but us can have made: they have our title and our text.
+
+    A draft whose answer was lost, or that a second daemon made at the same moment, would lie there for ever.
+    """
+    _, others = find_release(github, repository, wanted.tag, token_env=token_env)
+    for other in others:
+        if other.draft and (other.name, other.body) == (wanted.name, fitting_body(wanted.body)):
+            with _in_our_words(github, f"deleting {_named(other)}", token_env):
+                log(f"deleting what is left over of {wanted.tag}: {_named(other)}")
+                with contextlib.suppress(UnknownObjectException):  # gone already
+                    github.requestJsonAndCheck("DELETE", f"{_path(repository)}/releases/{other.id}")
 
 
 def _text(observed: PublishedRelease | None, wanted: WantedRelease) -> dict[str, Any]:
@@ -550,13 +590,13 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
             f"Check the token in {token_env}: is it valid, and may it write contents of this repository?",
         )
     if error.status == 404:
-        return PermanentError(
+        return MissingError(
             problem,
             f"Check the repository's name in the YAML, and that the token in {token_env} can see it.",
         )
-    if error.status == 422 and any(detail.get("code") == "already_exists" for detail in details):
-        # A request whose answer was lost had succeeded, or somebody else was quicker: looking again tells.
-        return TransientError(problem, AGAIN)
+    codes = {detail.get("code") for detail in details}
+    if error.status == 422 and (not codes or "already_exists" in codes):
+        return TakenError(problem, AGAIN)
     kept = error_for_status(error.status, problem, "GitHub's words say what it refuses: change that first.")
     return TransientError(problem, AGAIN, wait=pause) if isinstance(kept, TransientError) else kept
 

@@ -68,6 +68,8 @@ class Hub:
         self.list_is_stale = False
         self.faults: dict[str, list[Told | None]] = {}  # by method: the next answers, None for the right one
         self.after: dict[str, list[Told | None]] = {}  # the same, but the request has been carried out
+        self.before_publishing: Callable[[dict[str, Any]], None] | None = None  # once
+        self.before_upload: Callable[[dict[str, Any]], None] | None = None  # once
         server.answers(self.answer)
 
     def made(self, tag: str = "v4.0.0", *, draft: bool = True, **changes: Any) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Hub:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         request = self.seen[-1]
+        self._happens_before(request)
         told = self._next(self.faults, request.method)
         if told is None:
             told = self._carried_out(request)
@@ -101,6 +104,15 @@ class Hub:
         handler.end_headers()
         handler.wfile.write(told.body)
 
+    def _happens_before(self, request: Seen) -> None:
+        """What somebody else does at this very moment."""
+        if request.method == "PATCH" and self.before_publishing is not None:
+            act, self.before_publishing = self.before_publishing, None
+            act(self.releases[-1])
+        if request.method == "POST" and "/assets" in request.path and self.before_upload is not None:
+            act, self.before_upload = self.before_upload, None
+            act(self.releases[-1])
+
     @staticmethod
     def _next(queued: dict[str, list[Told | None]], method: str) -> Told | None:
         return queued[method].pop(0) if queued.get(method) else None
@@ -108,9 +120,15 @@ class Hub:
     def _carried_out(self, request: Seen) -> Told:
         path, _, query = request.path.partition("?")
         parts = path.removeprefix(f"/repos/{REPOSITORY}/releases").strip("/").split("/")
+        there = [release for release in self.releases if release and not release.get("gone")]
+        if parts[0].isdecimal() and self.releases[int(parts[0]) - 1] not in there:
+            return Told(404, body=b'{"message": "Not Found"}')
         match request.method, parts:
             case "GET", [""]:
-                return self._json([] if self.list_is_stale else self.releases)
+                return self._json([] if self.list_is_stale else there)
+            case "DELETE", [number]:
+                self.releases[int(number) - 1] = {}
+                return Told(204)
             case "POST", [""]:
                 body = json.loads(request.body)
                 return self._json(self.made(**{"tag": body.pop("tag_name"), **body}))
@@ -283,7 +301,48 @@ def test_of_two_releases_the_published_one_is_taken_and_the_other_is_told(hub: H
     hub.made(draft=False)
     lines: list[str] = []
     assert hub.publish(wanted(), lines.append).id == 2
-    assert lines == [f"v4.0.0 has another release, which is left alone: draft 1, {hub.url}/r/1"]
+    assert lines == [f"v4.0.0 has another release: draft 1, {hub.url}/r/1"]
+    assert len(hub.releases) == 2
+
+
+def test_a_draft_of_ours_that_is_left_over_is_deleted(hub: Hub) -> None:
+    """Another daemon drafted at the same moment and was quicker, or an answer was lost."""
+    ours = wanted()
+    hub.made(draft=False, name=ours.name, body=ours.body)
+    hub.made(name=ours.name, body=ours.body)
+    hub.made(name=ours.name, body="by hand")
+    hub.publish(ours)
+    assert [(release["id"], release["draft"]) for release in hub.releases if release] == [
+        (1, False), (3, True)
+    ]  # fmt: skip
+
+
+def test_when_another_daemon_publishes_first_its_release_is_the_one(hub: Hub, tmp_path: Path) -> None:
+    taken = {"message": "Validation Failed", "errors": [{"code": "already_exists", "field": "tag_name"}]}
+    ours = wanted(file(tmp_path))
+    theirs: list[dict[str, Any]] = []
+
+    def quicker(_: dict[str, Any]) -> None:
+        theirs.append(hub.made(draft=False, name=ours.name, body=ours.body))
+
+    hub.before_publishing = quicker
+    hub.faults["PATCH"] = [Told(422, body=json.dumps(taken).encode())]
+    published = hub.publish(ours)
+    assert published.id == theirs[0]["id"]
+    assert [asset.name for asset in published.assets] == [ours.assets[0].name]
+    assert [release["id"] for release in hub.releases if release] == [published.id]
+
+
+def test_a_draft_that_another_daemon_deleted_is_looked_for_again(hub: Hub, tmp_path: Path) -> None:
+    ours = wanted(file(tmp_path))
+
+    def deleted(release: dict[str, Any]) -> None:
+        release["gone"] = True
+
+    hub.before_upload = deleted
+    published = hub.publish(ours)
+    assert not published.draft
+    assert published.id == 2
 
 
 def test_a_draft_that_was_made_although_the_answer_was_lost_is_found_and_not_made_twice(

@@ -1,0 +1,285 @@
+"""Random kills of a real stack in the middle of real releases, and what came of each release."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+from release_assets.errors import ReleaseError
+from release_assets.sandbox.stack import Stack
+from release_assets.sensors.github_releases import UNFINISHED
+from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Stands
+from release_assets_tests.chaos.judge import forms_of, incomplete, wrong_with
+from release_assets_tests.chaos.matrix import DOCKERFILE, built_first
+
+VICTIMS = ("worker", "tree", "stack")
+HALF_SECONDS = {"release": 5.0, "docker": 8.0}  # what they take undisturbed on two cores, about
+CONVERGE_SECONDS = 420.0
+NODES = 9
+
+
+@dataclass
+class Kill:
+    """A kill, what it hit, and in which release."""
+
+    victim: str
+    job: str  # which half was at work
+    nodes: str  # that were at work at that moment
+    release: str
+
+
+@dataclass
+class Release:
+    """A release that was killed in its middle, perhaps several times, and what came of it."""
+
+    version: str
+    kills: list[Kill] = field(default_factory=list)
+    seconds: float = 0.0  # from the last kill until all was there
+    launched_again: int = 0  # runs that a maintainer had to launch: Dagster had given up its retries
+    wrong: list[str] = field(default_factory=list)
+
+
+class Lane:
+    """A project with a Dagster of its own, whose releases are killed one after the other."""
+
+    def __init__(
+        self, new: NewMaintainer, stands: Stands, folder: Path, seed: int, say: Callable[[str], None]
+    ) -> None:
+        self.maintainer: Maintainer = new(stands, dockerfile=DOCKERFILE)
+        self.maintainer.attributes["image"]["cache"] = "registry"
+        self.name = self.maintainer.name
+        definition = {"type": "release_assets.ReleaseGraph", "attributes": self.maintainer.attributes}
+        self.stack = Stack.at(
+            folder / f"{self.name}-stack",
+            definitions={self.name: json.dumps(definition)},
+            variables=self.maintainer.variables,
+        )
+        self.random = random.Random(seed)  # noqa: S311  (a seed that can be given again)
+        self.say = say
+        self.releases: list[Release] = []
+
+    def run(self, enough: Callable[[], bool], victims: tuple[str, ...] = VICTIMS) -> None:
+        """Release and kill until it is enough."""
+        with self.stack.instance() as instance, _Daemon(self.stack) as daemon:
+            self.stack.wait_for_first_ticks({f"{self.name}_release_tags", f"{self.name}_github_releases"})
+            while not enough():
+                self._release(instance, daemon, enough, victims)
+
+    def _release(
+        self,
+        instance: dg.DagsterInstance,
+        daemon: _Daemon,
+        enough: Callable[[], bool],
+        victims: tuple[str, ...],
+    ) -> None:
+        release = Release(f"1.{len(self.releases)}.0")
+        tag = f"v{release.version}"
+        self.maintainer.tag(tag, release.version)
+        self.releases.append(release)
+        planned = self.random.randint(1, 4)
+        first: dict[str, str] = {}
+        since = time.monotonic()
+        while not self._is_complete(instance, tag):
+            first = built_first(self.stack.home, self.name, tag) | first
+            run = self._at_work(instance, tag)
+            if run is not None and len(release.kills) < planned and not enough():
+                if self._kill(instance, daemon, run, release, self.random.choice(victims)):
+                    since = time.monotonic()
+            elif run is None and self._is_given_up(instance, tag):
+                self._launch(tag, "docker" if self._has(instance, tag, "github_release") else "release")
+                release.launched_again += 1
+            if time.monotonic() - since > CONVERGE_SECONDS:
+                release.wrong.append(f"lost: not complete {CONVERGE_SECONDS:.0f} s after the last kill")
+                return
+            time.sleep(0.3)
+        release.seconds = time.monotonic() - since
+        release.wrong += wrong_with(self.maintainer, release.version, first)
+        self.say(
+            f"{self.name} {release.version}: {len(release.kills)} kills, {release.seconds:.0f} s, "
+            f"{release.wrong or 'whole'}"
+        )
+
+    def _kill(
+        self,
+        instance: dg.DagsterInstance,
+        daemon: _Daemon,
+        run: dg.DagsterRun,
+        release: Release,
+        victim: str,
+    ) -> bool:
+        """Kill at a random moment of the run; whether it was still at work then."""
+        half = run.job_name.rpartition("_")[2]
+        time.sleep(self.random.uniform(0, HALF_SECONDS[half]))
+        nodes = [
+            step.step_key.rpartition("__")[2]
+            for step in instance.get_run_step_stats(run.run_id)
+            if step.start_time is not None and step.end_time is None
+        ]
+        pid = _worker_of(instance, run.run_id)
+        now = instance.get_run_by_id(run.run_id)
+        if now is None or now.is_finished or pid is None or not psutil.pid_exists(pid):
+            return False
+        if victim == "stack":
+            _kill_all(_processes_of(self.stack.home))
+        else:
+            worker = psutil.Process(pid)
+            _kill_all([worker, *(worker.children(recursive=True) if victim == "tree" else [])])
+        release.kills.append(Kill(victim, half, ", ".join(sorted(nodes)) or "between nodes", release.version))
+        if victim == "stack":
+            daemon.restart()
+        return True
+
+    def _at_work(self, instance: dg.DagsterInstance, tag: str) -> dg.DagsterRun | None:
+        """The run of the tag that has a worker; one whose worker was killed is Dagster's to notice."""
+        started = dg.RunsFilter(tags={"dagster/partition": tag}, statuses=[dg.DagsterRunStatus.STARTED])
+        for run in instance.get_runs(started):
+            pid = _worker_of(instance, run.run_id)
+            if pid is not None and psutil.pid_exists(pid):
+                return run
+        return None
+
+    def _is_given_up(self, instance: dg.DagsterInstance, tag: str) -> bool:
+        """Whether the newest run has failed and Dagster will not retry it: a maintainer's turn."""
+        ours = dg.RunsFilter(tags={"dagster/partition": tag})
+        runs = instance.get_runs(ours, limit=1)
+        unfinished = dg.RunsFilter(tags={"dagster/partition": tag}, statuses=UNFINISHED)
+        return (
+            bool(runs)
+            and runs[0].status is dg.DagsterRunStatus.FAILURE
+            and runs[0].tags.get("dagster/will_retry") == "false"
+            and not instance.get_runs(unfinished, limit=1)
+        )
+
+    def _launch(self, tag: str, half: str) -> None:
+        """What a maintainer does in the UI, on Dagster's command line: materialize the job again."""
+        subprocess.run(
+            [
+                Path(sys.executable).with_name("dagster"), "job", "launch",
+                "-m", "release_assets.definitions",
+                "--job", f"{self.name}_{half}",
+                "--tags", json.dumps({"dagster/partition": tag}),
+            ],
+            env=dict(self.stack.env), capture_output=True, timeout=120, check=True,
+        )  # fmt: skip
+
+    def _is_complete(self, instance: dg.DagsterInstance, tag: str) -> bool:
+        return self._has(instance, tag, "floating_tags") and not instance.get_runs(
+            dg.RunsFilter(tags={"dagster/partition": tag}, statuses=UNFINISHED), limit=1
+        )
+
+    def _has(self, instance: dg.DagsterInstance, tag: str, node: str) -> bool:
+        return tag in instance.get_materialized_partitions(dg.AssetKey([self.name, node]))
+
+
+class _Daemon:
+    """The stack's daemon, which can be started again after it was killed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._running = stack.daemon()
+
+    def __enter__(self) -> _Daemon:
+        self._running.__enter__()
+        return self
+
+    def restart(self) -> None:
+        """After it was killed."""
+        self._running.__exit__(None, None, None)
+        (self._stack.home / "daemon.log").unlink(missing_ok=True)  # its first words say that it is ready
+        self._running = self._stack.daemon()
+        self._running.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._running.__exit__(None, None, None)
+        _kill_all(_processes_of(self._stack.home))
+
+
+def _worker_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    said = (record.event_log_entry.user_message or record.event_log_entry.message for record in events)
+    pids = [
+        int(match[1])
+        for text in said
+        if (match := re.search(r"Started process for run \(pid: (\d+)\)", text))
+    ]
+    return pids[-1] if pids else None
+
+
+def _processes_of(home: Path) -> list[psutil.Process]:
+    """Every process of Dagster's that has this DAGSTER_HOME: daemon, code server, run workers, steps."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("DAGSTER_HOME") == str(home):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _kill_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+@dataclass
+class Watched:
+    """What was wrong at any moment."""
+
+    looks: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def watching(lanes: list[Lane], secrets: Mapping[str, str]) -> Iterator[Watched]:
+    """Inside the block floating tags are looked at, and every process's arguments, again and again."""
+    watched = Watched()
+    stop = threading.Event()
+    forms = {form for secret in secrets.values() for form in forms_of(secret)}
+
+    def tags() -> None:
+        while not stop.wait(0.5):
+            for lane in lanes:
+                try:
+                    manifest = lane.maintainer.registry.manifest("latest")
+                    wrong = incomplete(lane.maintainer, manifest) if manifest else []
+                except ReleaseError as error:
+                    wrong = [f"lost: latest cannot be read: {error.problem}"]
+                watched.looks += 1
+                watched.wrong += [f"{lane.name} latest: {word}" for word in wrong]
+
+    def arguments() -> None:
+        while not stop.wait(0.2):
+            for process in psutil.process_iter():
+                try:
+                    text = "\0".join(process.cmdline()).encode(errors="replace")
+                except psutil.Error:
+                    continue
+                if any(form in text for form in forms):
+                    watched.wrong.append(f"leaked: the arguments of {process.name()} hold a secret")
+
+    threads = [threading.Thread(target=tags), threading.Thread(target=arguments)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield watched
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

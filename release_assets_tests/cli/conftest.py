@@ -1,0 +1,72 @@
+"""The command line, as a maintainer's terminal runs it: a child process with a DAGSTER_HOME and projects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from release_assets.process import environment
+from release_assets.sandbox.stack import DAGSTER_YAML
+from release_assets_tests.assets.conftest import (
+    Maintainer,
+    NewMaintainer,
+    Stands,
+    image_stands,
+    new,
+    package_stands,
+)
+
+__all__ = ["image_stands", "new", "package_stands"]  # fixtures of the assets' tests
+
+FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A maintainer's shell with everything set."""
+
+    maintainer: Maintainer
+    env: dict[str, str]
+
+    def run(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end; an empty value unsets a variable."""
+        env = {name: value for name, value in (self.env | changed).items() if value}
+        command = Path(sys.executable).with_name("release-assets")
+        return subprocess.run(
+            [command, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False
+        )
+
+
+def open_terminal(maintainer: Maintainer, folder: Path) -> Terminal:
+    """A shell in which this project is the only one."""
+    home = folder / "home"
+    home.mkdir()
+    shutil.copy(DAGSTER_YAML, home)
+    declared = folder / "defs" / maintainer.name / "defs.yaml"
+    declared.parent.mkdir(parents=True)
+    definition = {"type": "release_assets.ReleaseGraph", "attributes": maintainer.attributes}
+    declared.write_text(json.dumps(definition))  # JSON is YAML
+    return Terminal(
+        maintainer,
+        environment(**maintainer.variables, DAGSTER_HOME=str(home), RELEASE_ASSETS_DEFS=str(folder / "defs")),
+    )
+
+
+@pytest.fixture(scope="module")
+def terminal(
+    new: NewMaintainer,
+    image_stands: Stands,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Terminal:
+    """A project with images for this machine's platform, two releases of which are there in git."""
+    maintainer = new(image_stands, dockerfile=FROM_NOTHING)
+    maintainer.attributes["image"]["platforms"] = ["linux/amd64"]
+    maintainer.tag("v1.0.0", "1.0.0")
+    maintainer.tag("v1.1.0", "1.1.0", **{"README.md": "newer\n"})
+    return open_terminal(maintainer, tmp_path_factory.mktemp("terminal"))
