@@ -12,6 +12,8 @@ from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
+from release_assets.checks.image import image_checks
+from release_assets.checks.platforms import manifest_list_checks
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.release_tags import release_tags
@@ -57,6 +59,10 @@ def build_release_graph(project: Project) -> dg.Definitions:
         manifest_list(project, project.image, partitions),
         floating_tags(project, project.image, partitions),
     ]
+    checks = [
+        *(image_checks(project, project.image, platform, partitions) for platform in project.image.platforms),
+        manifest_list_checks(project, project.image, partitions),
+    ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
         selection=dg.AssetSelection.assets(release_half[0], *docker_half),
@@ -65,6 +71,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=[*release_half, *docker_half],
+        asset_checks=checks,
         jobs=[release_job, docker_job],
         sensors=[
             release_tags(project, partitions, release_job, docker_job),

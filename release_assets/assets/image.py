@@ -18,6 +18,7 @@ from release_assets.assets.image_step import (
     image_source,
     published_files,
     reason_for,
+    wanted_labels,
 )
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import buildx
@@ -142,12 +143,7 @@ def _request(
                 for name, where in image.build_contexts.items()
             },
         },
-        labels={
-            "org.opencontainers.image.version": version,
-            "org.opencontainers.image.revision": commit.sha,
-            "org.opencontainers.image.source": step.project.repository,
-            "org.opencontainers.image.created": commit.committed_at.isoformat(),
-        },
+        labels=wanted_labels(step, commit),
         cache=image.cache,
         cache_folder=step.image_cache,
         builder=image.builders.get(platform),

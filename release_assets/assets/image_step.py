@@ -14,6 +14,7 @@ from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.errors import TransientError
+from release_assets.image_labels import image_labels, license_in_pyproject
 from release_assets.image_tags import image_tag
 from release_assets.project import Image, is_loopback
 from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
@@ -151,3 +152,14 @@ def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> N
             f"answers {after.digest if after else 'not found'}",
             "Somebody else may move the same tag; find out who, then materialize again.",
         )
+
+
+def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:
+    """The labels of the release's image, built from this commit."""
+    return image_labels(
+        version=str(step.release.version),
+        revision=commit.sha,
+        source=step.project.repository,
+        created=commit.committed_at,
+        licenses=license_in_pyproject(step.read_source(commit.sha, "pyproject.toml")),
+    )

@@ -108,7 +108,10 @@ def _recorded_moves(step: Step) -> Iterable[Move]:
     """
     context = step.context
     records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=[context.partition_key]),
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([step.project.project, "floating_tags"]),
+            asset_partitions=[context.partition_key],
+        ),
         limit=HISTORY,
     ).records
     for record in records:

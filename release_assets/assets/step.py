@@ -41,7 +41,7 @@ class Step:
     """One node at work on one release."""
 
     project: Project
-    context: dg.AssetExecutionContext
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
     seconds: dict[str, float] = field(default_factory=dict)  # per stage, in the order they ran
     secrets: list[str] = field(default_factory=list)
 
@@ -239,7 +239,7 @@ def release_node(
             except ReleaseError as error:
                 if isinstance(error, TransientError) and context.retry_number < RETRIES:
                     error = wait_as_asked(error, step.say)
-                raise _failure(error, step) from None
+                raise failure(error, step) from None
             except Exception as error:
                 # A mistake of ours would be made again: it is shown at once, with its traceback.
                 raise dg.Failure(
@@ -275,7 +275,8 @@ def wait_as_asked(
     return error
 
 
-def _failure(error: ReleaseError, step: Step) -> dg.Failure:
+def failure(error: ReleaseError, step: Step) -> dg.Failure:
+    """Dagster's failure of a step that cannot go on, in the error's words; retried where that can help."""
     problem = printable(redact(error.problem, step.secrets))
     remedy = printable(redact(error.remedy, step.secrets))
     kind = (

@@ -113,6 +113,15 @@ class Outcome:
         raise AssertionError(f"{node} was not materialized; these were: {self.materialized}")
 
     @property
+    def checked(self) -> dict[str, tuple[bool, str]]:
+        """What the checks found, by node and check: whether it passed, and the words."""
+        evaluated = [event.asset_check_evaluation_data for event in self._of("ASSET_CHECK_EVALUATION")]
+        return {
+            f"{found.asset_key.path[-1]}/{found.check_name}": (found.passed, found.description or "")
+            for found in evaluated
+        }
+
+    @property
     def said(self) -> str:
         """The event log's lines."""
         return "\n".join(record.user_message for record in self.records)
@@ -183,13 +192,13 @@ class Maintainer:
     def materialize(self, tag: str, *nodes: str, run_tags: Mapping[str, str] | None = None) -> Outcome:
         """Materialize some nodes of a partition, or all, as the UI's button does; it may fail."""
         definitions = build_release_graph(self.project)
-        assets = list(definitions.assets or [])
+        assets = [*(definitions.assets or []), *(definitions.asset_checks or [])]
         partitions = f"{self.project.project}_releases"
         self.instance.add_dynamic_partitions(partitions, [tag])
         selection = [dg.AssetKey([self.project.project, node]) for node in nodes]
         with self.environment():
             result = dg.materialize(
-                assets,  # type: ignore[arg-type]  # all of them are assets
+                assets,  # type: ignore[arg-type]  # all of them are assets or checks
                 selection=selection or None,
                 partition_key=tag,
                 instance=self.instance,
