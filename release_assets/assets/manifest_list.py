@@ -6,12 +6,18 @@ import dagster as dg
 
 from release_assets.assets.image import image_name
 from release_assets.assets.image_owner import refuse_foreign
-from release_assets.assets.image_step import image_registry, image_source, point_tag
+from release_assets.assets.image_step import (
+    docker_environment,
+    image_registry,
+    image_source,
+    point_tag,
+)
 from release_assets.assets.step import Recorded, Step, release_node, table
-from release_assets.destinations.registry import index_of, platform_images, platforms_differ
-from release_assets.errors import PermanentError
+from release_assets.destinations import cosign
+from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
+from release_assets.errors import PermanentError, TransientError
 from release_assets.image_tags import image_tag, platform_tag
-from release_assets.project import Image, Project
+from release_assets.project import Image, Project, Sign
 
 
 def manifest_list(
@@ -51,6 +57,10 @@ def manifest_list(
                 f"{registry.repository.reference(tag)} would not have the declared platforms: {difference}",
                 "Materialize the images of this partition again.",
             )
+        signed = "no"
+        if image.sign is not None:
+            registry.put_manifest(whole.digest, whole)  # nobody shall see a tag before its signature
+            signed = _signed(step, image, image.sign, registry, whole.digest)
         if before is not None and before.digest == whole.digest:
             step.say(f"{registry.repository.reference(tag)} is {whole.digest} already")
         else:
@@ -64,6 +74,7 @@ def manifest_list(
                 "pull": f"docker pull {registry.repository.reference(tag)}",
                 "digest": whole.digest,
                 "previous_digest": before.digest if before else "none",
+                "signed": signed,
                 "platforms": table(
                     {"platform": platform, "digest": child}
                     for platform, child in platform_images(whole).items()
@@ -72,3 +83,28 @@ def manifest_list(
         )
 
     return work
+
+
+def _signed(step: Step, image: Image, how: Sign, registry: Registry, digest: str) -> str:
+    """Make sure that the manifest list is signed, and say how; a signature that is there is kept."""
+    reference = registry.repository.reference(digest)
+    key = None
+    if how.key_env is not None:
+        password = step.secret(how.password_env, "the key") if step.has_secret(how.password_env) else ""
+        key = cosign.Key(step.secret(how.key_env, f"signing {reference}"), password, how.key_env)
+    with step.stage("sign"), docker_environment(step, image) as env:
+
+        def is_signed() -> bool:
+            if key is not None:
+                return cosign.is_signed(reference, key, env, secrets=step.secrets)
+            return registry.manifest(f"{digest.replace(':', '-')}.sig") is not None
+
+        if not is_signed():
+            cosign.sign(reference, key, env, secrets=step.secrets, log=step.output)
+            if not is_signed():
+                raise TransientError(
+                    f"cosign signed {reference}, but the registry shows no valid signature",
+                    "Materialize again; if it stays so, run `cosign verify` by hand.",
+                )
+    step.say(f"{reference} is signed")
+    return f"with the key in {how.key_env}" if how.key_env else "keyless"

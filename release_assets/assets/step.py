@@ -165,6 +165,8 @@ class Step:
             needed.append(project.github.token_env)
         if project.image is not None:
             needed += [project.image.username_env, project.image.token_env]
+            if project.image.sign is not None and project.image.sign.key_env is not None:
+                needed.append(project.image.sign.key_env)
         missing = [variable for variable in needed if not self.has_secret(variable)]
         if missing:
             raise PermanentError(

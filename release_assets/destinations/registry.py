@@ -292,10 +292,13 @@ class Registry:
         return answer.body
 
     def put_manifest(self, tag: str, manifest: Manifest) -> None:
-        """Point a tag to a manifest, whose children are in the repository already."""
+        """Point a tag to a manifest, whose children are in the repository already.
+
+        With the manifest's own digest for a tag it is there, and no tag points to it.
+        """
         self._ask(
             "PUT",
-            f"/manifests/{quote(tag, safe='')}",
+            f"/manifests/{quote(tag, safe=':')}",
             headers={"Content-Type": manifest.media_type},
             data=manifest.body,
         )

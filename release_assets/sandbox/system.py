@@ -27,10 +27,11 @@ ENGINE = {
 }
 REGISTRY = {"docker-registry": "docker-registry"}
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
+COSIGN = {"cosign": "cosign"}
 
-# Debian 12 has an engine of 2022 without the containerd image store, and no buildx: these come from
-# Debian 13. runc stays Debian 12's own, since the newer one wants a newer libc.
-FROM_TRIXIE = frozenset({"containerd", "docker-buildx", "docker-cli", "docker.io"})
+# Debian 12 has an engine of 2022 without the containerd image store, no buildx and no cosign: these come
+# from Debian 13. runc stays Debian 12's own, since the newer one wants a newer libc.
+FROM_TRIXIE = frozenset({"containerd", "cosign", "docker-buildx", "docker-cli", "docker.io"})
 TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/release-assets.sources")
 TRIXIE_PREFERENCES = Path("/etc/apt/preferences.d/release-assets")
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -1,0 +1,126 @@
+"""cosign: signs an image by its digest, once, with a key or with the machine's own identity.
+
+The key and its password are in cosign's environment and nowhere else. A signature by key is not put into the
+public transparency log (it works without the internet, and private images stay private); a keyless one is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from release_assets.destinations.http import AGAIN, one_line
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.process import CommandFailedError, CommandTimedOutError, run
+from release_assets.project import is_loopback
+
+COSIGN_SECONDS = 180.0
+# How cosign finds the identity of a CI job or a workload for a keyless signature.
+IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SIGSTORE_ID_TOKEN")
+PRIVATE, PUBLIC = "RELEASE_ASSETS_COSIGN_KEY", "RELEASE_ASSETS_COSIGN_PUBLIC_KEY"
+PASSING = re.compile(
+    r"timeout|timed out|connection re(set|fused)|no such host|\bEOF\b|\b50\d\b|429|toomanyrequests",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A private key of cosign's, its password ("" for none), and the variable that it came from."""
+
+    pem: str
+    password: str
+    key_env: str
+
+
+def is_signed(reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> bool:
+    """Whether the image `name@sha256:…` has a valid signature of this key.
+
+    Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
+    """
+    try:
+        public = _cosign(["public-key", "--key", f"env://{PRIVATE}"], key, env, secrets)
+    except CommandFailedError as error:
+        raise PermanentError(
+            f"cosign cannot use the key in {key.key_env}: {_said(error)}",
+            f"Put the whole private key (cosign generate-key-pair makes one) into {key.key_env}, and check "
+            "its password.",
+        ) from None
+    verify = ["verify", "--key", f"env://{PUBLIC}", "--insecure-ignore-tlog=true", *_insecure(reference)]
+    try:
+        _cosign([*verify, reference], key, {**env, PUBLIC: public}, secrets)
+    except CommandFailedError as error:
+        if PASSING.search(" ".join(error.tail)):
+            raise TransientError(f"cosign cannot look at {reference}: {_said(error)}", AGAIN) from None
+        return False
+    return True
+
+
+def sign(
+    reference: str,
+    key: Key | None,
+    env: Mapping[str, str],
+    *,
+    secrets: Sequence[str],
+    log: Callable[[str], None],
+) -> None:
+    """Sign the image `name@sha256:…`; without a key keyless, with the identity that the machine offers.
+
+    Raises PermanentError or TransientError with cosign's words.
+    """
+    with_key = ["--key", f"env://{PRIVATE}", "--tlog-upload=false", *_offline(env)] if key else []
+    try:
+        _cosign(["sign", "--yes", *with_key, *_insecure(reference), reference], key, env, secrets, log)
+    except CommandFailedError as error:
+        passing = isinstance(error, CommandTimedOutError) or PASSING.search(" ".join(error.tail))
+        problem = f"cosign cannot sign {reference}: {_said(error)}"
+        if passing:
+            raise TransientError(problem, AGAIN) from None
+        remedy = "Check the registry's token: it must be allowed to push signatures." if key else (
+            "Keyless signing needs an identity (a CI job's OIDC token); else name a key: sign: {key_env: …}."
+        )  # fmt: skip
+        raise PermanentError(problem, remedy) from None
+
+
+def _cosign(
+    arguments: Sequence[str],
+    key: Key | None,
+    env: Mapping[str, str],
+    secrets: Sequence[str],
+    log: Callable[[str], None] | None = None,
+) -> str:
+    """Run cosign. Raises PermanentError where it is not installed, CommandFailedError where it fails."""
+    needed = {name: os.environ[name] for name in IDENTITY if name in os.environ and key is None}
+    if key is not None:
+        needed |= {PRIVATE: key.pem, "COSIGN_PASSWORD": key.password}
+    hidden = [*secrets, *([key.pem, key.password] if key else []), *needed.values()]
+    try:
+        return run(
+            ["cosign", *arguments], env={**env, **needed}, timeout=COSIGN_SECONDS, secrets=hidden, on_line=log
+        )
+    except CommandFailedError as error:
+        if error.returncode is None and "was not found" in error.reason:
+            problem: ReleaseError = PermanentError(
+                "cosign is not installed, and image: sign: in defs.yaml asks for it",
+                "Install it (apt install cosign on Debian 13, or https://docs.sigstore.dev).",
+            )
+            raise problem from None
+        raise
+
+
+def _offline(env: Mapping[str, str]) -> list[str]:
+    """What cosign 3 wants to hear in addition, if a signature is not to be put into the public log."""
+    text = run(["cosign", "sign", "--help"], env=env, timeout=COSIGN_SECONDS)
+    flags = ("--use-signing-config", "--new-bundle-format")
+    return [f"{flag}=false" for flag in flags if flag in text]
+
+
+def _insecure(reference: str) -> list[str]:
+    """Plain http is for registries of this machine only."""
+    return ["--allow-http-registry"] if is_loopback(f"//{reference.partition('/')[0]}") else []
+
+
+def _said(error: CommandFailedError) -> str:
+    return one_line(" ".join(error.tail[-3:]) or error.reason)
