@@ -113,11 +113,12 @@ def run(
     directory: Path | None = None,
     secrets: Iterable[str] = (),
     on_line: Callable[[str], None] | None = None,
-    silence: float | None = None,
+    silence: float | Callable[[], float] | None = None,
 ) -> str:
     """Run a child to its end and return what it wrote to standard output.
 
-    `env` is its whole environment. `timeout` and `silence` are seconds: in all, and without a line.
+    `env` is its whole environment. `timeout` and `silence` are seconds: in all, and without a line, which may
+    depend on what it said last.
     `on_line` gets every line of both streams as it comes, redacted. Nothing is read from our standard input.
     Raises CommandFailedError; the child's whole process group is gone when this returns or raises.
     """
@@ -145,9 +146,10 @@ def run(
                     raise CommandTimedOutError(
                         program, f"was ended after {timeout:.0f} s, its time limit", tail
                     )
-                if silence is not None and now - heard > silence:
+                patience = silence() if callable(silence) else silence
+                if patience is not None and now - heard > patience:
                     raise CommandTimedOutError(
-                        program, f"was ended after {silence:.0f} s without a word", tail
+                        program, f"was ended after {patience:.0f} s without a word", tail
                     )
                 continue
             heard = now

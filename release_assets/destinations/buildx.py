@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from release_assets.destinations import docker_credential
 from release_assets.destinations.attestations import BaseImage
+from release_assets.destinations.http import AGAIN
 from release_assets.destinations.local_cache import local_cache
 from release_assets.destinations.registry import Repository, normal_platform
 from release_assets.errors import PermanentError, ReleaseError, TransientError
@@ -32,6 +33,7 @@ LOOK_SECONDS = 60.0
 BOOTSTRAP_SECONDS = 300.0  # a builder that is not running pulls its own image first
 OLDEST = (0, 13)  # the first buildx with --progress=rawjson
 PUSHES_ONCE = (0, 22)  # the first buildx that does not push a second time with docker (buildx#3023)
+SILENT_PUSH_SECONDS = 300.0
 PROGRESS_SECONDS = 5.0  # between two lines about the same layer on its way
 LINE_CHARACTERS = 2000  # of a step's output in one line of the log
 
@@ -205,7 +207,8 @@ def build(
 ) -> BuildResult:
     """Build and push an image; `log` gets the progress as it happens, without the `secrets`.
 
-    `timeout` and `silence` are seconds: in all, and without a word from buildx.
+    `timeout` and `silence` are seconds: in all, and without a word from buildx. A push that stands still is
+    given up after `SILENT_PUSH_SECONDS`, since BuildKit itself would wait for the registry for ever.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
     engine, fallback = choose_engine(request, env)
@@ -226,13 +229,19 @@ def build(
                 [*engine.docker, *engine.buildx, *arguments],
                 env={**env, "SOURCE_DATE_EPOCH": str(request.source_date_epoch)},
                 timeout=timeout,
-                silence=silence,
+                silence=lambda: min(silence, SILENT_PUSH_SECONDS) if progress.only_pushes() else silence,
                 secrets=secrets,
                 on_line=progress.line,
             )
         except CommandTimedOutError as error:
-            raise TransientError(
-                f"building {request.reference} {error.reason}; at work was: {progress.at_work()}",
+            problem = f"building {request.reference} {error.reason}; at work was: {progress.at_work()}"
+            if progress.only_pushes():
+                raise TransientError(
+                    problem, f"The registry {request.repository.host} accepts, but does not answer. {AGAIN}"
+                ) from None
+            # Hours are not spent again without a person.
+            raise PermanentError(
+                problem,
                 "Look at that step in the Dockerfile, or give the platform a native builder (builders:).",
             ) from None
         except CommandFailedError as error:
@@ -742,12 +751,19 @@ class Progress:
 
     def at_work(self) -> str:
         """What has begun and not ended."""
-        names = [
+        return ", ".join(self._at_work()) or "nothing"
+
+    def only_pushes(self) -> bool:
+        """Whether all that is at work is on its way to a registry."""
+        names = self._at_work()
+        return bool(names) and all(name.startswith(("exporting ", "pushing ")) for name in names)
+
+    def _at_work(self) -> list[str]:
+        return [
             vertex.name
             for vertex in self._vertexes.values()
             if vertex.started is not None and vertex.started not in vertex.completed
         ]
-        return ", ".join(names) or "nothing"
 
     def failure(self) -> Failure | None:
         """Why the build failed, by its last `ERROR:` and by the part that says the same; None without one."""

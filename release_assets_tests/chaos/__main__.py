@@ -23,7 +23,7 @@ from release_assets_tests.chaos.judge import leaks, leaks_in_graphql, leaks_in_r
 from release_assets_tests.chaos.kills import Lane, Release, watching
 from release_assets_tests.chaos.matrix import Row, cells, run_cell
 
-CELLS_AT_ONCE = 6  # most of a cell's time is waiting
+CELLS_AT_ONCE = 14  # most of a cell's time is waiting
 
 
 @dataclass(frozen=True)

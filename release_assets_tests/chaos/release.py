@@ -14,6 +14,8 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
+from release_assets.assets import pypi_publication
+from release_assets.destinations import buildx
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
 
@@ -29,6 +31,9 @@ class Outcome(BaseModel):
 
 def main() -> None:
     """Materialize every node for the tag."""
+    # Minutes for users. What is tried here is that it ends, and how often that comes in a row.
+    buildx.SILENT_PUSH_SECONDS = 20.0
+    pypi_publication.INDEX_SECONDS = 60.0
     home, tag = sys.argv[1:]
     project = Project.model_validate(json.load(sys.stdin))
     assets: list[Any] = list(build_release_graph(project).assets or [])

@@ -926,7 +926,7 @@ def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
         dockerfile=source / "Dockerfile",
         build_contexts=base,
     )
-    with pytest.raises(TransientError) as raised:
+    with pytest.raises(PermanentError) as raised:
         build(wanted, env, log=print, secrets=[], timeout=120, silence=4)
     assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
 
