@@ -95,7 +95,10 @@ class Lane:
             first = built_first(self.stack.home, self.name, tag) | first
             run = self._at_work(instance, tag)
             if run is not None and len(release.kills) < planned and not enough():
-                if self._kill(instance, daemon, run, release, self.random.choice(victims)):
+                done = sum(len(made.kills) for made in self.releases)
+                # Each of them once, whatever the seed.
+                victim = victims[done] if done < len(victims) else self.random.choice(victims)
+                if self._kill(instance, daemon, run, release, victim):
                     since = time.monotonic()
             elif run is None and self._is_given_up(instance, tag):
                 self._launch(tag, "docker" if self._has(instance, tag, "github_release") else "release")
