@@ -17,6 +17,9 @@ ETC = (
     "ssl", "pki", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives",
 )  # fmt: skip
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+PRIVATE = (
+    "HOME", "DAGSTER_HOME", "RELEASE_ASSETS_STORE", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+)  # fmt: skip
 TRY_SECONDS = 10.0
 
 
@@ -36,25 +39,38 @@ def isolated(argv: Sequence[str], *, readable: Iterable[Path], writable: Iterabl
     """The command line that runs `argv` and shows it system folders, our interpreter, and the given paths.
 
     It has process ids of its own, so that no environment of a parent can be read, and a /tmp of its own.
-    The network stays: build environments are fetched over it.
+    It has no capabilities: bubblewrap leaves root all of them, and with those what is shown read-only can be
+    mounted anew to be written. The network stays: build environments are fetched over it.
     """
     wrapped = [
-        "bwrap", "--die-with-parent", "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",  # noqa: S108  (its own, empty)
-        "--ro-bind", "/usr", "/usr",
+        "bwrap", "--die-with-parent", "--cap-drop", "ALL",
+        "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+        "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
+    mounts = {Path("/tmp"): "--tmpfs", Path("/usr"): "--ro-bind"}  # noqa: S108  (its own, empty)
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "opt"):
         folder = Path("/", name)
         if folder.is_symlink():
             wrapped += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
-            wrapped += ["--ro-bind", str(folder), str(folder)]
+            mounts[folder] = "--ro-bind"
+    # Ours may be below a folder that is shown: Dagster's own documentation puts DAGSTER_HOME below /opt.
+    mounts |= dict.fromkeys(_private_folders(), "--tmpfs")
     certificates = (os.environ[name] for name in CERTIFICATES if name in os.environ)
     interpreter = (sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1]))
-    for path in dict.fromkeys(
-        [*(f"/etc/{name}" for name in ETC), *certificates, *interpreter, *map(str, readable)]
-    ):
-        wrapped += ["--ro-bind-try", path, path]
-    for folder in writable:
-        wrapped += ["--bind", str(folder), str(folder)]
+    for path in (*(f"/etc/{name}" for name in ETC), *certificates, *interpreter, *readable):
+        mounts[Path(path)] = "--ro-bind-try"
+    mounts |= dict.fromkeys(writable, "--bind")
+    # A folder before what is in it: the later mount is the one that is seen.
+    for path, how in sorted(mounts.items(), key=lambda mount: len(mount[0].parts)):
+        wrapped += [how, str(path)] if how == "--tmpfs" else [how, str(path), str(path)]
     return [*wrapped, "--", *argv]
+
+
+def _private_folders() -> list[Path]:
+    """Where this user, Dagster and the store keep what is nobody's business.
+
+    Right below / nothing is shown that we do not name; /bin and /usr/sbin are the HOME of system users.
+    """
+    named = (Path(os.environ[name]).resolve() for name in PRIVATE if os.environ.get(name))
+    return [path for path in named if path.is_dir() and len(path.parts) > 2 and path.parent != Path("/usr")]

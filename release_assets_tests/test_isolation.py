@@ -75,3 +75,34 @@ def test_the_engine_cannot_be_reached() -> None:
         "import os; print([p for p in ('/run/docker.sock', '/var/run/docker.sock') if os.path.exists(p)])"
     )
     assert see(program).strip() == "[]"
+
+
+def test_nothing_can_be_mounted_anew_to_be_written(tmp_path: Path) -> None:
+    """Root has every capability in bubblewrap by default: what is shown read-only was writable by that."""
+    (tmp_path / "source").write_text("as it was")
+    remount = f"mount -o remount,rw,bind {tmp_path}; echo changed > {tmp_path / 'source'}; true"
+    program = (
+        "import subprocess\n"
+        f"for argv in (['sh', '-c', {remount!r}], ['unshare', '-Urm', 'sh', '-c', {remount!r}]):\n"
+        "    subprocess.run(argv)\n"
+        "print(open('/proc/self/status').read())\n"
+    )
+    assert "CapEff:\t0000000000000000" in see(program, readable=(tmp_path,))
+    assert (tmp_path / "source").read_text() == "as it was"
+
+
+@pytest.mark.parametrize("variable", ["DAGSTER_HOME", "RELEASE_ASSETS_STORE"])
+def test_a_private_folder_below_a_folder_that_is_shown_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """As /opt/dagster/dagster_home is below /opt; what is needed of it is there all the same."""
+    for name in ("cache", "storage"):
+        (tmp_path / "home" / name).mkdir(parents=True)
+        (tmp_path / "home" / name / "file").write_text(SECRET)
+    monkeypatch.setenv(variable, str(tmp_path / "home"))
+    program = (
+        f"import pathlib; print(sorted(p.name for p in pathlib.Path({str(tmp_path)!r}).rglob('*')))\n"
+        f"print(open({str(tmp_path / 'home' / 'cache' / 'file')!r}).read())"
+    )
+    said = see(program, readable=(tmp_path,), writable=(tmp_path / "home" / "cache",))
+    assert said.splitlines() == ["['cache', 'file', 'home']", SECRET]
