@@ -83,7 +83,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 @given(tags)
-@settings(MANY, max_examples=4000)
+@settings(MANY, max_examples=10_000)
 def test_every_tag_that_is_released_earns_valid_image_tags(name: str) -> None:
     tag = parse_tag(name, TagPatterns())
     if isinstance(tag, ParsedTag):

@@ -111,6 +111,14 @@ def test_no_tags_raise_and_nothing_is_released_that_was_ever_seen(
         assert changes.rebuilds == []
 
 
+@given(tags)
+@settings(MANY, max_examples=10_000)
+def test_no_new_tag_raises_in_the_sensor_or_makes_a_run_that_cannot_be(name: str) -> None:
+    changes = tag_changes({name: A}, {}, PATTERNS)
+    assert changes.releases == changes.partitions == ([name] if is_release(name) else [])
+    assert all("\n" not in remark or "\n" in name for remark in changes.remarks)
+
+
 @given(st.lists(observations, max_size=4))
 @settings(MANY, max_examples=300)
 def test_whatever_comes_and_goes_no_tag_is_released_twice(looks: list[dict[str, str]]) -> None:
