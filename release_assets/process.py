@@ -31,9 +31,10 @@ PASSED_ON = frozenset({
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
 
-OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes of standard output that are kept for the caller
+OUTPUT_LIMIT = 256 * 1024 * 1024  # bytes of both streams; standard output is kept for the caller
 LINE_LIMIT = 1024 * 1024  # bytes; a longer line is cut, so that a child cannot fill our memory
 TAIL_LINES = 40
+TAIL_CHARACTERS = 70_000  # of a line in an error: what an HTTP reason phrase can have
 # ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
 ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
@@ -131,7 +132,7 @@ def run(
     def say(raw: bytes) -> None:
         # Redacted before it is cut: half a secret would not be recognized.
         line = redact(raw.decode(errors="replace").rstrip("\r\n"), secrets)[:LINE_LIMIT]
-        tail.append(line)
+        tail.append(line[:TAIL_CHARACTERS])
         if on_line is not None:
             on_line(line)
 
@@ -153,10 +154,11 @@ def run(
                     )
                 continue
             heard = now
+            # Both streams: what a child says without an end would fill the disk with its step's log.
+            size += len(chunk)
+            if size > OUTPUT_LIMIT:
+                raise CommandFailedError(program, f"wrote more than {OUTPUT_LIMIT} bytes", tail)
             if is_stdout:
-                size += len(chunk)
-                if size > OUTPUT_LIMIT:
-                    raise CommandFailedError(program, f"wrote more than {OUTPUT_LIMIT} bytes", tail)
                 output.append(chunk)
             say(chunk)
             if now - started > timeout:

@@ -38,36 +38,37 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
             )
         step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
     refuse_closed_release(step, kind)
-    with step.folder() as scratch:
+    # A wheel is another project's or the sdist's own: by its metadata alone it would go up under any name.
+    sdist = step.store.find("sdist") if kind == "wheel" else None
+    declared = step.declared_name or (sdist.name if sdist else None)
+    with step.folder() as scratch, step.folder() as fresh:
         file = build(scratch)
         with step.stage("check"):
-            name = check(
-                file, name=step.declared_name, version=release.version, tag=release.tag, log=step.output
-            )
-        file, origin = _adopt_published(step, file, name, scratch)
+            name = check(file, name=declared, version=release.version, tag=release.tag, log=step.output)
+        file, origin = _adopt_published(step, file, name, fresh)
         with step.stage("store"):
             kept = step.store.put(kind, file, commit=release.commit, name=name)
     step.say(f"{kept.filename}: {kept.size} bytes, sha256 {kept.sha256}")
     return _recorded(kept, origin)
 
 
-def _adopt_published(step: Step, built: Path, name: str, scratch: Path) -> tuple[Path, str]:
+def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str]:
     index = step.project.index_for(step.release.channel)
     with step.stage("observe"):
         served = package_index.observe(index.simple_url, name).get(built.name)
     if served is None or served.sha256 == sha256_of(built):
         return built, "built"
-    return published_bytes(step, built, served, scratch), "published before"
+    return published_bytes(step, built, served, folder), "published before"
 
 
-def published_bytes(step: Step, built: Path, served: IndexFile, scratch: Path) -> Path:
-    """The file that the index serves under the name of ours, where its contents are ours.
+def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) -> Path:
+    """The file that the index serves under the name of ours, in `folder`, where its contents are ours.
+
+    The build code must never have seen the folder: it could have left a link there that leads elsewhere.
 
     Raises ConflictError where they differ: both sides are named.
     """
     release, index = step.release, step.project.index_for(step.release.channel)
-    folder = scratch / "published"
-    folder.mkdir(exist_ok=True)
     published = package_index.download(served, folder)
     read_metadata(published)
     if not same_contents(built, published):
@@ -108,8 +109,8 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     if served is None or served.sha256 in {None, kept.sha256}:
         return kept
     kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
-    with step.folder() as scratch:
-        published = published_bytes(step, step.store.fetch(kept, scratch), served, scratch)
+    with step.folder() as ours, step.folder() as theirs:
+        published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
         return step.store.put(kind, published, commit=kept.commit, name=kept.name, instead_of=kept)
 
 

@@ -201,6 +201,10 @@ class Step:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            if path.exists():  # a build has closed folders to us, which are ours all the same
+                for folder, _, _ in os.walk(path):
+                    Path(folder).chmod(0o700)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def release_node(

@@ -563,7 +563,7 @@ def _in_our_words(github: Requester, doing: str, token_env: str) -> Iterator[Non
             f"{where}: an answer points to an address outside the API, {one_line(str(error))}.",
             "Write the API's own address into api_url; the token is sent to no other.",
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         words = process.redact(f"{type(error).__name__}: {error}", _secrets(github))
         raise TransientError(f"{where}: the answer makes no sense ({one_line(words)}).", AGAIN) from None
 
@@ -605,7 +605,7 @@ def _pause(headers: Mapping[str, str], now: datetime) -> float:
     """For how many seconds GitHub asks to be left alone: Retry-After, or until its limit is reset; else 0."""
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and "retry-after" not in headers:
-        return max(1.0, float(reset) - now.timestamp())
+        return min(1e9, max(1.0, float(reset) - now.timestamp()))
     return retry_after(headers, now)
 
 

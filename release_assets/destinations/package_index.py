@@ -180,7 +180,9 @@ def upload(
         env = process.environment(
             HOME=home,  # no ~/.pypirc, no ~/.netrc
             PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring",
-            COLUMNS="1000",  # twine's lines are else broken at 80 characters, in the middle of a reason
+            # Lines are else broken at 80 characters, in the middle of a reason, or of an echoed token: half a
+            # secret would not be recognized. http.client reads no longer reason than 64 KiB.
+            COLUMNS="70000",
             TWINE_USERNAME="__token__",
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,

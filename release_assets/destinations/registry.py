@@ -28,6 +28,7 @@ from release_assets.destinations.http import (
     retry_after,
 )
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.process import redact
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
@@ -254,6 +255,12 @@ class Registry:
         self._variables = f"{username_env} and {token_env}"
         self._authorization: str | None = None
 
+    @property
+    def _secrets(self) -> list[str]:
+        """What an answer must not bring into a log: our token, and the one that was issued for it."""
+        issued = (self._authorization or "").partition(" ")[2]
+        return [secret for secret in (self._token, issued) if secret]
+
     def manifest(self, reference: str) -> Manifest | None:
         """The manifest under a tag or digest, None where there is none."""
         answer = self._ask(
@@ -266,8 +273,9 @@ class Registry:
         inside = "no JSON" if content is None else content.get("mediaType")
         media_type = inside or answer.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in MANIFESTS:
+            said = one_line(redact(str(media_type), self._secrets))
             raise TransientError(
-                f"{_shown(answer.url)} answered something that is no manifest: {one_line(str(media_type))}",
+                f"{_shown(answer.url)} answered something that is no manifest: {said}",
                 AGAIN,
             )
         manifest = Manifest(answer.body, media_type)
@@ -427,7 +435,7 @@ class Registry:
 
     def _error(self, method: str, answer: Answer) -> ReleaseError:
         """The error for an answer of 300 and more, with the registry's own words."""
-        said = _words(answer.body)
+        said = redact(_words(answer.body), self._secrets)
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
         wait = retry_after(answer.headers, datetime.now(UTC))
