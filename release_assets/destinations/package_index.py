@@ -49,6 +49,7 @@ from release_assets.errors import (
     error_for_status,
 )
 
+CLOSED_REMEDY = "Its operators have closed it for now: watch its status page, then materialize again."
 PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
@@ -230,9 +231,7 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
     )
     said = f"POST {upload_url}: {answer.status} {one_line(process.redact(answer.reason, [token]))}"
     if answer.status in {401, 403} and _CLOSED.search(answer.reason):
-        raise TransientError(
-            f"{said}.", "The index's operators have closed uploads for a while; see its status page."
-        )
+        raise TransientError(f"{said}.", CLOSED_REMEDY)
     if answer.status in {401, 403}:
         raise PermanentError(
             f"{said}.", f"Check the token in {token_env}: is it valid for this index and project?"
@@ -269,10 +268,7 @@ def upload_failure(said: str, filename: str, upload_url: str, token_env: str) ->
             "file; if it is not ours, release a new version.",
         )
     if status == 403 and _CLOSED.search(text):
-        return TransientError(
-            problem,
-            "Its operators have closed uploads for now: watch its status page, then materialize again.",
-        )
+        return TransientError(problem, CLOSED_REMEDY)
     if status in (401, 403):
         return PermanentError(
             problem,
@@ -384,6 +380,8 @@ def _raise_for_status(answer: Answer, remedy: str) -> None:
     problem = f"{answer.url} answered {answer.status} {one_line(answer.reason)}".rstrip() + "."
     if answer.status < 400:
         raise TransientError(problem, AGAIN)
+    if answer.status == 403 and _CLOSED.search(answer.reason):
+        raise TransientError(problem, CLOSED_REMEDY)
     wait = retry_after(answer.headers, datetime.now(UTC))
     raise _for_status(answer.status, problem, remedy, wait=wait)
 

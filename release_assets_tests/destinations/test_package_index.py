@@ -448,3 +448,9 @@ def test_a_real_index_takes_a_file_once_serves_it_and_refuses_other_bytes(
         upload(index.upload_url, token, sdist(tmp_path, b"x"), token_env="PYPI_TOKEN", log=lambda _: None)
     with pytest.raises(PermanentError, match="Check the token in PYPI_TOKEN"):
         upload(index.upload_url, "wrong", path, token_env="PYPI_TOKEN", log=lambda _: None)
+
+
+def test_a_page_in_read_only_mode_is_asked_for_again(server: ScriptedServer) -> None:
+    server.answers(Told(403, reason="read-only mode"))
+    with pytest.raises(TransientError, match="answered 403 read-only mode"):
+        observe(server.url, "sample-project")
