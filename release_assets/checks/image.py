@@ -176,7 +176,9 @@ def _starts(step: Step, image: Image, reference: str, platform: str) -> Found:
     version = step.release.version
     with docker_environment(step, image) as env:
         try:
-            engine = buildx.observe_engine(image.builders.get(platform), env)
+            engine, _ = buildx.choose_engine(
+                image.builders.get(platform), env, emulate_unreachable=image.emulate_unreachable
+            )
             output = run_once(
                 engine.docker, env, reference, platform, command, log=step.output, secrets=step.secrets
             )

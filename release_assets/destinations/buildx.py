@@ -211,7 +211,7 @@ def build(
     given up after `SILENT_PUSH_SECONDS`, since BuildKit itself would wait for the registry for ever.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
-    engine, fallback = choose_engine(request, env)
+    engine, fallback = choose_engine(request.builder, env, emulate_unreachable=request.emulate_unreachable)
     if fallback:
         log(f"warning: {fallback}")
     check_request(engine, request)
@@ -277,16 +277,18 @@ NOT_REWRITTEN = (
 )
 
 
-def choose_engine(request: BuildRequest, env: Mapping[str, str]) -> tuple[Engine, str | None]:
+def choose_engine(
+    builder: str | None, env: Mapping[str, str], *, emulate_unreachable: bool
+) -> tuple[Engine, str | None]:
     """What is to build, and why that is not the builder that was named; None where it is.
 
     Raises as `observe_engine` does. A name that nobody knows is a mistake in the YAML, which no emulation
     hides.
     """
     try:
-        return observe_engine(request.builder, env), None
+        return observe_engine(builder, env), None
     except TransientError as error:
-        if request.builder is None or not request.emulate_unreachable:
+        if builder is None or not emulate_unreachable:
             raise
         return observe_engine(None, env), f"{error.problem}; docker's own builder does it instead"
 

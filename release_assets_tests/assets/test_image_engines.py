@@ -99,9 +99,9 @@ def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(ma
     wanted = build_request(platform="linux/arm64", builder="away", emulate_unreachable=False)
     with buildx.docker_environment(parse_repository("owner/name"), None, None) as env:
         with pytest.raises(TransientError) as raised:
-            buildx.choose_engine(wanted, env)
+            buildx.choose_engine(wanted.builder, env, emulate_unreachable=wanted.emulate_unreachable)
         with pytest.raises(PermanentError, match="the builder awya does not exist"):
-            buildx.choose_engine(build_request(builder="awya", emulate_unreachable=True), env)
+            buildx.choose_engine("awya", env, emulate_unreachable=True)
     problem = (
         "the builder away is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
         "Is the docker daemon running?"

@@ -125,7 +125,8 @@ def kill(
             for lane in [
                 pool.submit(lane.run, enough, *([tuple(victims)] if victims else [])) for lane in made
             ]:
-                lane.result()
+                if failed := lane.exception():
+                    watched.wrong.append(f"a lane ended early: {failed!r}")
     with made[0].stack.webserver(free_port()) as url:
         watched.wrong += leaks_in_graphql(url, secrets.values())
     return [release for lane in made for release in lane.releases], watched.looks, watched.wrong
