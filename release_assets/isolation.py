@@ -58,8 +58,8 @@ def isolated(argv: Sequence[str], *, readable: Iterable[Path], writable: Iterabl
     mounts |= dict.fromkeys(_private_folders(), "--tmpfs")
     certificates = (os.environ[name] for name in CERTIFICATES if name in os.environ)
     interpreter = (sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1]))
-    for path in (*(f"/etc/{name}" for name in ETC), *certificates, *interpreter, *readable):
-        mounts[Path(path)] = "--ro-bind-try"
+    named = [*(f"/etc/{name}" for name in ETC), *certificates, *interpreter]
+    mounts |= dict.fromkeys([*map(Path, named), *readable], "--ro-bind-try")
     mounts |= dict.fromkeys(writable, "--bind")
     # A folder before what is in it: the later mount is the one that is seen.
     for path, how in sorted(mounts.items(), key=lambda mount: len(mount[0].parts)):
