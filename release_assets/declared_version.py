@@ -6,15 +6,28 @@ import ast
 import tomllib
 from typing import Any
 
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError
 
 
 def name_in_pyproject(pyproject: str | None) -> str | None:
-    """`[project] name`, or None where pyproject.toml does not say it (setup.py alone, for example)."""
+    """`[project] name`, or None where pyproject.toml does not say it (setup.py alone, for example).
+
+    Raises PermanentError for what is no name of a package: it becomes part of the index's URLs.
+    """
     name = _project_table(pyproject).get("name")
-    return name if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    try:
+        canonicalize_name(name, validate=True)
+    except InvalidName:
+        raise PermanentError(
+            f"pyproject.toml: [project] name is {name[:200]!r}, which is no name of a package",
+            "Use letters, digits, and . _ - between them, then tag again.",
+        ) from None
+    return name
 
 
 def version_in_pyproject(pyproject: str | None) -> str | None:
@@ -33,7 +46,7 @@ def version_in_file(text: str, path: str) -> str:
         return text.strip()
     try:
         assigned = _assigned_texts(ast.parse(text))
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PermanentError(f"{path} is not Python: {error}", "Repair the file, then tag again.") from error
     for name in ("__version__", "version", "VERSION"):
         if name in assigned:
@@ -63,7 +76,7 @@ def _project_table(pyproject: str | None) -> dict[str, Any]:
         return {}
     try:
         table = tomllib.loads(pyproject).get("project")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PermanentError(
             f"pyproject.toml is not TOML: {error}", "Repair the file, then tag again."
         ) from error

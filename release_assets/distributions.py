@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import os
+import re
 import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from packaging.metadata import RawMetadata, parse_email
-from packaging.utils import canonicalize_name
+from packaging.utils import (
+    InvalidName,
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
 from release_assets import isolation
@@ -25,7 +35,10 @@ BUILD_SECONDS = 1800.0
 CHECK_SECONDS = 120.0
 SIZE_LIMIT = 100 * 1000 * 1000  # bytes a file; PyPI's default limit
 METADATA_LIMIT = 10 * 1000 * 1000  # bytes of core metadata that are read; a README is in it
-UNPACKED_LIMIT = 2 * 1000**3  # bytes an sdist may unpack to
+UNPACKED_LIMIT = 2 * 1000**3  # bytes an sdist or a wheel may unpack to
+MEMBER_LIMIT = 200_000  # files in it
+HEADER_LIMIT = 10 * 1000 * 1000  # bytes that tarfile reads at once: pax headers are as long as they say
+SAID_LIMIT = 10_000  # characters of a backend's last words that an error repeats
 
 # Where the build environment's packages come from, for users who have a mirror of their own.
 INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
@@ -86,7 +99,7 @@ def build(
     try:
         run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow)
     except CommandFailedError as error:
-        said = "\n".join(error.tail)
+        said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.
         network = ("error sending request", "timed out", "dns error", "Connection reset")
         passing = any(word in said for word in network)
@@ -98,14 +111,45 @@ def build(
         middle = marks[0] if marks else time.monotonic()
         seconds["environment"] = middle - started
         seconds["build"] = time.monotonic() - middle
-    files = sorted(output.iterdir())
+    # Our own open() would follow a link that the backend left, to a file that it could not see itself,
+    # and wait for ever at a pipe.
+    files = sorted(output.iterdir()) if not output.is_symlink() and output.is_dir() else []
     if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
+        names = ", ".join(shown(file.name) for file in files[:10]) or "none"
         raise PermanentError(
             f"the build backend made {len(files)} files instead of one {kind}: {names}",
             "Make the backend leave one file in its output folder.",
         )
-    return files[0]
+    (file,) = files
+    if file.is_symlink() or not file.is_file() or _kind_of(file.name) != kind:
+        raise PermanentError(
+            f"the build backend made {shown(file.name)}, which is no {kind}",
+            f"Make the backend leave a regular file with the name of {SAMPLES[kind]}.",
+        )
+    return file
+
+
+SAMPLES = {"sdist": "an sdist (name-1.2.3.tar.gz)", "wheel": "a wheel (name-1.2.3-py3-none-any.whl)"}
+
+
+def shown(name: str) -> str:
+    """A file's name in an error or a log: as it is, or quoted where it is none that a distribution has."""
+    return name if NAME.fullmatch(name) else repr(name[:200])
+
+
+# What file names of distributions are made of: nothing of Markdown, a terminal, a path, or a line's end.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*")
+
+
+def _kind_of(filename: str) -> Literal["sdist", "wheel"] | None:
+    """What a file is by its name; None where it is neither."""
+    if not NAME.fullmatch(filename):
+        return None
+    return "wheel" if filename.endswith(".whl") else "sdist" if filename.endswith(".tar.gz") else None
+
+
+def _last_words(error: CommandFailedError) -> str:
+    return "\n".join(error.tail)[-SAID_LIMIT:]
 
 
 def unpack_sdist(sdist: Path, directory: Path) -> Path:
@@ -114,16 +158,10 @@ def unpack_sdist(sdist: Path, directory: Path) -> Path:
     Uses tarfile's data filter, so that no member leaves the folder, links out of it or is a device.
     """
     try:
-        with tarfile.open(sdist) as archive:
-            total = 0
-            for member in archive:
-                total += member.size
-                if total > UNPACKED_LIMIT:
-                    raise PermanentError(
-                        f"{sdist.name} unpacks to more than {UNPACKED_LIMIT} bytes", "Make the sdist smaller."
-                    )
+        with _opened_sdist(sdist) as archive:
+            for member in _bounded(archive, sdist):
                 archive.extract(member, directory, filter="data")
-    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise PermanentError(
             f"{sdist.name} cannot be unpacked: {error}", "Make the backend write a sound .tar.gz (PEP 625)."
         ) from error
@@ -135,12 +173,64 @@ def unpack_sdist(sdist: Path, directory: Path) -> Path:
     return folders[0]
 
 
+class _BoundedGzip(gzip.GzipFile):
+    """A gzip file that refuses to be a bomb, whatever is in it: in all, and in what is read at once."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= HEADER_LIMIT:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        self._look(self.tell())
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._look(offset)
+        return super().seek(offset, whence)
+
+    def _look(self, offset: int) -> None:
+        # Headers and padding count: a thousand bytes a file at most, for all files that there may be.
+        if offset > UNPACKED_LIMIT + 1024 * MEMBER_LIMIT:
+            raise tarfile.ReadError(f"it unpacks to more than {UNPACKED_LIMIT} bytes")
+
+
+@contextlib.contextmanager
+def _opened_sdist(file: Path) -> Iterator[tarfile.TarFile]:
+    with _BoundedGzip(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        yield archive
+
+
+def _bounded(archive: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
+    """The members, as long as they are no more than a distribution has. Raises PermanentError."""
+    total = 0
+    for number, member in enumerate(archive):
+        total += member.size
+        _refuse_bomb(file, total, number + 1)
+        yield member
+
+
+def _refuse_bomb(file: Path, size: int, members: int) -> None:
+    if size > UNPACKED_LIMIT:
+        raise PermanentError(
+            f"{file.name} unpacks to more than {UNPACKED_LIMIT} bytes", "Make the distribution smaller."
+        )
+    if members > MEMBER_LIMIT:
+        raise PermanentError(
+            f"{file.name} holds more than {MEMBER_LIMIT} files", "Make the distribution smaller."
+        )
+
+
 def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log) -> str:
     """Check a built file before anything is published, and return the name in its metadata.
 
-    Its name and version must be the release's, `twine check --strict` must accept it, and it must not be
-    larger than PyPI takes. Raises PermanentError that shows both sides.
+    Its name and version must be the release's, in its metadata and in its file name; `twine check --strict`
+    must accept it, and it must not be larger than PyPI takes, packed or unpacked. Raises PermanentError that
+    shows both sides.
     """
+    size = file.stat().st_size
+    if size > SIZE_LIMIT:
+        raise PermanentError(
+            f"{file.name} has {size} bytes; PyPI takes {SIZE_LIMIT} at most",
+            "Leave large files out of the package.",
+        )
     metadata = read_metadata(file)
     found_name, found_version = metadata.get("name", ""), metadata.get("version", "")
     try:
@@ -157,12 +247,8 @@ def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log)
             f"{file.name} is named {found_name!r} in its metadata, but the project is {name!r}",
             "Correct [project] name in pyproject.toml, or package: name in the project's defs.yaml.",
         )
-    size = file.stat().st_size
-    if size > SIZE_LIMIT:
-        raise PermanentError(
-            f"{file.name} has {size} bytes; PyPI takes {SIZE_LIMIT} at most",
-            "Leave large files out of the package.",
-        )
+    _check_file_name(file.name, found_name, version)
+    _look_through(file)
     try:
         run(
             ["twine", "--no-color", "check", "--strict", file],
@@ -171,12 +257,64 @@ def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log)
             on_line=log,
         )
     except CommandFailedError as error:
-        said = "\n".join(error.tail)
+        said = _last_words(error)
         raise PermanentError(
             f"twine check --strict refuses {file.name}:\n{said}",
             "Correct the package's metadata or README, then tag that commit. Nothing has been published.",
         ) from error
     return found_name
+
+
+def _check_file_name(filename: str, name: str, version: Version) -> None:
+    """Raises PermanentError unless the file's name says the same as its metadata: the index goes by both.
+
+    Without that, a name in metadata could hold anything, and it becomes part of URLs and of release notes.
+    """
+    try:
+        expected = canonicalize_name(name, validate=True), version
+        found: tuple[str, Version] = (
+            parse_wheel_filename(filename)[:2]
+            if filename.endswith(".whl")
+            else parse_sdist_filename(filename)
+        )
+    except InvalidName:
+        raise PermanentError(
+            f"{filename} is named {name[:200]!r} in its metadata, which is no name of a package",
+            "Use letters, digits, and . _ - between them.",
+        ) from None
+    except (InvalidSdistFilename, InvalidWheelFilename) as error:
+        raise PermanentError(str(error), "Make the backend follow PEP 625 and PEP 427.") from None
+    if found != expected:
+        raise PermanentError(
+            f"{filename} is named after {found[0]} {found[1]}, but its metadata says {name} {version}",
+            "Make the backend name its files as PEP 625 and PEP 427 do.",
+        )
+
+
+def _look_through(file: Path) -> None:
+    """Raises PermanentError where the archive is a bomb or damaged, before others read it."""
+    try:
+        if file.suffix == ".whl":
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+            _refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
+        else:
+            with _opened_sdist(file) as packed:
+                for _ in _bounded(packed, file):
+                    pass
+    except UNREADABLE as error:
+        raise _unreadable(file, error) from error
+
+
+UNREADABLE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError,
+)  # fmt: skip
+
+
+def _unreadable(file: Path, error: Exception) -> PermanentError:
+    return PermanentError(
+        f"{file.name} cannot be read: {str(error)[:300]!r}", "Build it again from a clean checkout."
+    )
 
 
 def read_metadata(file: Path) -> RawMetadata:
@@ -186,10 +324,8 @@ def read_metadata(file: Path) -> RawMetadata:
     """
     try:
         content = _metadata_of_wheel(file) if file.suffix == ".whl" else _metadata_of_sdist(file)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-        raise PermanentError(
-            f"{file.name} cannot be read: {error}", "Build it again from a clean checkout."
-        ) from error
+    except UNREADABLE as error:
+        raise _unreadable(file, error) from error
     if content is None:
         raise PermanentError(
             f"{file.name} holds no core metadata", "Use a build backend that follows PEP 517 and PEP 625."
@@ -207,8 +343,8 @@ def _metadata_of_wheel(file: Path) -> bytes | None:
 
 
 def _metadata_of_sdist(file: Path) -> bytes | None:
-    with tarfile.open(file) as archive:
-        for member in archive:
+    with _opened_sdist(file) as archive:
+        for member in _bounded(archive, file):
             if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
                 stream = archive.extractfile(member)
                 return stream.read(METADATA_LIMIT) if stream else None
@@ -218,17 +354,34 @@ def _metadata_of_sdist(file: Path) -> bytes | None:
 def same_contents(ours: Path, theirs: Path) -> bool:
     """Whether two sdists or wheels hold the same files with the same bytes, however they were packed.
 
-    setuptools packs an sdist anew with other times in it, so equal bytes cannot be asked for.
+    setuptools packs an sdist anew with other times in it, so equal bytes cannot be asked for. The index may
+    serve a bomb: what is unpacked is bounded. Raises PermanentError where a file cannot be read.
     """
     return _contents(ours) == _contents(theirs)
 
 
 def _contents(file: Path) -> Mapping[str, str]:
-    if file.suffix == ".whl":
-        with zipfile.ZipFile(file) as archive:
-            return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
-    with tarfile.open(file) as archive:
-        streams = ((member.name, archive.extractfile(member)) for member in archive if not member.isdir())
-        return {
-            name: hashlib.sha256(stream.read() if stream else b"").hexdigest() for name, stream in streams
-        }
+    try:
+        if file.suffix == ".whl":
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                _refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
+                return {entry.filename: _digest_of(archive.open(entry)) for entry in entries}
+        with _opened_sdist(file) as packed:
+            return {
+                member.name: _digest_of(packed.extractfile(member))
+                for member in _bounded(packed, file)
+                if not member.isdir()
+            }
+    except (*UNREADABLE, KeyError) as error:  # a hard link to what is not there is a KeyError
+        raise _unreadable(file, error) from error
+
+
+def _digest_of(stream: IO[bytes] | None) -> str:
+    """The hexadecimal sha256 of a member's bytes, piece by piece; links have none."""
+    digest = hashlib.sha256()
+    if stream is not None:
+        with stream:
+            while piece := stream.read(1024 * 1024):
+                digest.update(piece)
+    return digest.hexdigest()

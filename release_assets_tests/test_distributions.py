@@ -182,6 +182,102 @@ def test_a_backend_that_makes_two_files_is_refused(workshop: Workshop) -> None:
     assert error.remedy == "Make the backend leave one file in its output folder."
 
 
+@pytest.mark.parametrize(
+    ("case", "problem"),
+    [
+        (
+            "output-that-is-a-link",
+            "the build backend made sample-1.2.3.tar.gz, which is no sdist",
+        ),
+        (
+            "output-folder-that-is-a-link",
+            "the build backend made 0 files instead of one sdist: none",
+        ),
+        (
+            "output-that-is-a-pipe",
+            "the build backend made sample-1.2.3.tar.gz, which is no sdist",
+        ),
+        (
+            "output-with-a-hostile-name",
+            r"the build backend made 'sample-1.2.3\n![x](http:)\x1b[2J|.tar.gz', which is no sdist",
+        ),
+    ],
+)
+def test_what_a_backend_leaves_is_a_file_of_its_own(workshop: Workshop, case: str, problem: str) -> None:
+    """We read it outside the backend's walls: a link would make us publish what belongs to others."""
+    others = workshop.folder / "others"
+    others.mkdir()
+    tar(others / "sample-1.2.3.tar.gz", {"sample-1.2.3/PKG-INFO": METADATA})
+    source = workshop.source(case)
+    is_folder = case == "output-folder-that-is-a-link"
+    (source / "target").write_text(str(others if is_folder else others / "sample-1.2.3.tar.gz"))
+    assert workshop.refusal("sdist", source).problem == problem
+
+
+@pytest.mark.parametrize(
+    ("bomb", "problem"),
+    [
+        ("size", "unpacks to more than 1000000 bytes"),
+        ("members", "holds more than 10000 files"),
+        ("header", "a header of 67108864 bytes"),
+    ],
+)
+def test_a_bomb_is_refused_before_anybody_unpacks_it(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, bomb: str, problem: str
+) -> None:
+    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 1_000_000)
+    monkeypatch.setattr(distributions, "MEMBER_LIMIT", 10_000)
+    source = workshop.source("bombs")
+    (source / "bomb").write_text(bomb)
+    sdist = workshop.build("sdist", source)
+    assert problem in refused(sdist).problem
+    with pytest.raises(PermanentError, match=problem):
+        same_contents(sdist, sdist)
+    (workshop.folder / "unpacked").mkdir()
+    with pytest.raises(PermanentError, match=problem):
+        unpack_sdist(sdist, workshop.folder / "unpacked")
+
+
+def test_a_wheel_that_is_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "sample-1.2.3-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("sample-1.2.3.dist-info/METADATA", METADATA)
+        archive.writestr("zeros", bytes(2_000_000))
+    assert file.stat().st_size < 10_000
+    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 1_000_000)
+    assert "unpacks to more than 1000000 bytes" in refused(file).problem
+    with pytest.raises(PermanentError, match="unpacks to more than"):
+        same_contents(file, file)
+
+
+def test_last_words_of_megabytes_are_cut(workshop: Workshop) -> None:
+    source = workshop.source("bad-backend")
+    (source / "backend.py").write_text("print('x' * 3_000_000)\nraise RuntimeError('the end')\n")
+    error = workshop.refusal("sdist", source)
+    assert len(error.problem) < 11_000
+    assert "RuntimeError: the end" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "problem"),
+    [
+        ("sample-1.2.3.tar.gz", "../../other", "which is no name of a package"),
+        ("sample-1.2.3.tar.gz", "sample`", "which is no name of a package"),
+        ("sample-1.2.3.tar.gz", "<b>sample", "which is no name of a package"),
+        ("sample-1.2.3.tar.gz", "other", "is named after sample 1.2.3, but its metadata says other 1.2.3"),
+        ("sample-1.2.4.tar.gz", "sample", "is named after sample 1.2.4, but its metadata says sample 1.2.3"),
+        ("sample-1.2.3-any.whl", "sample", "Invalid wheel filename"),
+        ("other-1.2.3-py3-none-any.whl", "sample", "is named after other 1.2.3"),
+    ],
+)
+def test_a_name_is_a_name_and_the_files_too(tmp_path: Path, file: str, name: str, problem: str) -> None:
+    """The metadata's name becomes part of URLs and of the release's notes."""
+    metadata = METADATA.replace(b"sample", name.encode())
+    inside = {"sample-1.2.3.dist-info/METADATA" if file.endswith("l") else "sample-1.2.3/PKG-INFO": metadata}
+    made = (wheel if file.endswith(".whl") else tar)(tmp_path / file, inside)
+    assert problem in refused(made).problem
+
+
 def test_a_folder_without_a_project_is_refused(workshop: Workshop) -> None:
     (workshop.folder / "empty").mkdir()
     error = workshop.refusal("sdist", workshop.folder / "empty")

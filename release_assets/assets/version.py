@@ -6,6 +6,7 @@ import dagster as dg
 
 from release_assets.assets.step import Recorded, Step, release_node
 from release_assets.declared_version import check_version, version_in_file, version_in_pyproject
+from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
 from release_assets.links import commit_link
 from release_assets.project import Project
@@ -33,8 +34,9 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
                 "version": str(release.version),
                 "channel": release.channel.value,
                 "commit": commit_link(project, release.commit),
-                "subject": commit.subject,
-                "author": commit.author,
+                # Text in the UI, which shows no Markdown in it; a terminal that prints it is not driven.
+                "subject": dg.MetadataValue.text(one_line(commit.subject)),
+                "author": dg.MetadataValue.text(one_line(commit.author)),
                 "committed": dg.MetadataValue.timestamp(commit.committed_at),
                 "declared_in": place or "the built metadata (the version is dynamic)",
             },

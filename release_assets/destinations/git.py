@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from release_assets.destinations.http import MEBIBYTE, get, one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import CommandFailedError, environment, run
+from release_assets.process import CommandFailedError, environment, printable, run
 
 LOOK_SECONDS = 30.0  # for asking a remote for its tags; half of what a sensor's tick may take
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository
@@ -195,13 +195,14 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     try:
         return run(["git", *arguments], env=env, timeout=timeout, on_line=log)
     except CommandFailedError as error:
-        said = "\n".join(error.tail[-5:]) or error.reason
+        # A remote's own words are among them, as long as it likes.
+        said = printable("\n".join(line[:500] for line in error.tail[-5:])) or error.reason
         if REFUSALS.search(said):
             raise PermanentError(
                 f"git cannot use {remote}: {said}",
                 "Check the repository's address and that this machine may read it (`git ls-remote`).",
-            ) from error
+            ) from None
         raise TransientError(
             f"git cannot reach {remote}: {error.reason}. {said}",
             "Check the network and the remote; the next attempt asks again.",
-        ) from error
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import queue
@@ -20,6 +21,8 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.process import printable, redact
+from release_assets.project import is_loopback
 
 MEBIBYTE = 1024 * 1024
 CONNECT_SECONDS = 10.0
@@ -37,7 +40,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer, read to its end. `body` is decompressed, and empty if it went into a file."""
+    """A whole HTTP answer, read to its end. `body` is decompressed, and empty if it went into a file.
+
+    What is there for people to read (reason, headers, the body of an error) is printable, and the
+    credentials that were sent are replaced by *** in it: some servers echo them.
+    """
 
     url: str
     status: int
@@ -61,9 +68,13 @@ def exchange(
     `seconds` bounds all of it, `limit` the bytes of the decompressed body, which goes into `sink` if given
     (only that of a 200). Raises TransientError where no whole answer came, PermanentError where none can.
     """
-    where = f"{method} {url}"
+    where = f"{method} {printable(url)}"
+    credentials = _credentials(headers)
     deadline = time.monotonic() + seconds
     late = TransientError(f"{where} took longer than {seconds:.0f} s.", AGAIN)
+
+    def words(text: str) -> str:
+        return printable(redact(text, credentials))
 
     def talk() -> Answer:
         with requests.Session() as session:
@@ -88,12 +99,19 @@ def exchange(
                     if time.monotonic() > deadline:
                         raise late
                     body.write(piece)
+                content = body.getvalue() if isinstance(body, io.BytesIO) else b""
+                if response.status_code >= 400:
+                    content = redact(content.decode(errors="surrogateescape"), credentials).encode(
+                        errors="surrogateescape"
+                    )
                 return Answer(
                     url=url,
                     status=response.status_code,
-                    reason=response.reason or "",
-                    headers=CaseInsensitiveDict(response.headers),
-                    body=body.getvalue() if isinstance(body, io.BytesIO) else b"",
+                    reason=words(response.reason or ""),
+                    headers=CaseInsensitiveDict(
+                        {name: words(value) for name, value in response.headers.items()}
+                    ),
+                    body=content,
                 )
 
     try:
@@ -107,25 +125,41 @@ def exchange(
             "A token with a line break or a quotation mark in it does that: set its variable again.",
         ) from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-        raise PermanentError(f"{where}: {one_line(str(error))}", "Check the URLs in the YAML.") from None
+        said = one_line(redact(str(error), credentials))
+        raise PermanentError(f"{where}: {said}", "Check the URLs in the YAML.") from None
     # A Location that is no URL is looked at by requests before anybody follows it.
     except ValueError as error:
-        raise TransientError(
-            f"{where} got an answer that makes no sense: {one_line(str(error))}", AGAIN
-        ) from None
-    # urllib3's own errors come from reading the body ourselves.
+        said = one_line(redact(str(error), credentials))
+        raise TransientError(f"{where} got an answer that makes no sense: {said}", AGAIN) from None
+    # urllib3's own errors come from reading the body ourselves. They repeat a status line that is none.
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         if CERTIFICATE.search(str(error)):
             raise PermanentError(
                 f"{where}: the certificate cannot be verified.", CERTIFICATE_REMEDY
-            ) from error
-        raise TransientError(f"{where} failed: {one_line(_cause(error))}", AGAIN) from error
+            ) from None
+        said = one_line(redact(_cause(error), credentials))
+        raise TransientError(f"{where} failed: {said}", AGAIN) from None
+
+
+def _credentials(headers: Mapping[str, str]) -> list[str]:
+    """What must not be repeated of our own request: the Authorization header's value, and what is in it."""
+    found: list[str] = []
+    for name, value in headers.items():
+        if name.lower() == "authorization":
+            secret = value.rpartition(" ")[2]
+            found.append(secret)
+            with contextlib.suppress(ValueError):
+                decoded = base64.b64decode(secret, validate=True).decode()
+                found += [decoded, decoded.partition(":")[2]]
+    return [secret for secret in found if secret]
 
 
 def get(
     url: str, *, headers: Mapping[str, str], seconds: float, limit: int, sink: BinaryIO | None = None
 ) -> Answer:
-    """GET that follows redirects, to http and https only, and never from https back to http."""
+    """GET that follows redirects to http and https only: never from https to http, nor from this machine
+    to another one over http.
+    """
     deadline = time.monotonic() + seconds
     here = url
     for _ in range(REDIRECTS + 1):
@@ -134,9 +168,15 @@ def get(
         target = answer.headers.get("location")
         if answer.status not in (301, 302, 303, 307, 308) or target is None:
             return answer
-        there = urljoin(here, target)
+        try:
+            there = urljoin(here, target)
+            _ = urlsplit(there).port  # raises where it is none
+        except ValueError:
+            raise TransientError(f"{url} redirects to {one_line(target)}, which is no URL.", AGAIN) from None
         allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
-        if urlsplit(there).scheme not in allowed:
+        if urlsplit(there).scheme not in allowed or (
+            urlsplit(there).scheme == "http" and is_loopback(url) and not is_loopback(there)
+        ):
             raise PermanentError(
                 f"{url} redirects to {one_line(there)}, which is not followed.",
                 "Put the address that serves files over https into the YAML.",

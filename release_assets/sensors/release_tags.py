@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
+from packaging.version import Version
 from pydantic import BaseModel
 
 from release_assets.destinations import git
+from release_assets.destinations.http import one_line
 from release_assets.project import Project
 from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 
@@ -50,6 +52,7 @@ def tag_changes(
     moved is a new rebuild.
     """
     changes = TagChanges()
+    release_names = _releases(observed, patterns)
     for name, commit in sorted(observed.items()):
         known = (seen or {}).get(name)
         if known == commit:
@@ -59,11 +62,11 @@ def tag_changes(
                 continue
             case MalformedTag(reason=reason):
                 if known is None:
-                    changes.remarks.append(f"tag {name} is skipped: {reason}")
+                    changes.remarks.append(f"tag {one_line(name)} is skipped: {reason}")
             case ParsedTag(kind=TagKind.REBUILD) as tag:
-                release = _release_of(tag, observed, patterns)
                 if seen is None:
                     continue
+                release = release_names.get(tag.version)
                 if release is None:
                     changes.remarks.append(f"tag {name} is skipped: no release tag has version {tag.version}")
                     continue
@@ -81,16 +84,15 @@ def tag_changes(
     return changes
 
 
-def _release_of(rebuild: ParsedTag, observed: Mapping[str, str], patterns: TagPatterns) -> str | None:
-    parsed = (parse_tag(name, patterns) for name in sorted(observed))
-    return next(
-        (
-            tag.name
-            for tag in parsed
-            if isinstance(tag, ParsedTag) and tag.kind is TagKind.RELEASE and tag.version == rebuild.version
-        ),
-        None,
-    )
+def _releases(observed: Iterable[str], patterns: TagPatterns) -> dict[Version, str]:
+    """The release tag of each version; the first by its name, where a version is written in several ways.
+
+    Made once for all rebuild tags: somebody who may push ten thousand of them must not stop the sensor.
+    """
+    parsed = (parse_tag(name, patterns) for name in sorted(observed, reverse=True))
+    return {
+        tag.version: tag.name for tag in parsed if isinstance(tag, ParsedTag) and tag.kind is TagKind.RELEASE
+    }
 
 
 def release_tags(
