@@ -21,7 +21,7 @@ COSIGN_SECONDS = 180.0
 IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SIGSTORE_ID_TOKEN")
 PRIVATE, PUBLIC = "RELEASE_ASSETS_COSIGN_KEY", "RELEASE_ASSETS_COSIGN_PUBLIC_KEY"
 PASSING = re.compile(
-    r"timeout|timed out|connection re(set|fused)|no such host|\bEOF\b|\b50\d\b|429|toomanyrequests",
+    r"timeout|timed out|connection re(set|fused)|no such host|\bEOF\b|\b50\d\b|\b429\b|toomanyrequests",
     re.IGNORECASE,
 )
 
