@@ -1,4 +1,4 @@
-"""The name and version that a project's source declares, read without running any of it. Pure."""
+"""The name, version and licence that a project's source declares, read without running any of it. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError
+
+LICENSE_LIMIT = 100  # characters; a longer one is the licence's text
 
 
 def name_in_pyproject(pyproject: str | None) -> str | None:
@@ -34,6 +36,15 @@ def version_in_pyproject(pyproject: str | None) -> str | None:
     """`[project] version`, or None where it is dynamic: then the built metadata is the proof."""
     version = _project_table(pyproject).get("version")
     return version if isinstance(version, str) else None
+
+
+def license_in_pyproject(pyproject: str | None) -> str | None:
+    """The licence's name: PEP 639's expression, or the older table's text where that is a name."""
+    declared = _project_table(pyproject).get("license")
+    text = declared.get("text") if isinstance(declared, dict) else declared
+    if isinstance(text, str) and text.isprintable() and len(text) <= LICENSE_LIMIT:
+        return text.strip() or None
+    return None
 
 
 def version_in_file(text: str, path: str) -> str:

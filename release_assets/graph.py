@@ -13,7 +13,7 @@ from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
 from release_assets.checks.image import image_checks
-from release_assets.checks.platforms import manifest_list_checks
+from release_assets.checks.manifest_list import manifest_list_checks
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.release_tags import release_tags

@@ -33,6 +33,7 @@ PASSED_ON = frozenset({
 
 OUTPUT_LIMIT = 256 * 1024 * 1024  # bytes of both streams; standard output is kept for the caller
 LINE_LIMIT = 1024 * 1024  # bytes; a longer line is cut, so that a child cannot fill our memory
+LINE_OF_SECRET = 16  # characters; a shorter line of a secret is not looked for by itself
 TAIL_LINES = 40
 TAIL_CHARACTERS = 70_000  # of a line in an error: what an HTTP reason phrase can have
 # ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
@@ -96,6 +97,8 @@ def _forms(secret: str) -> Iterator[str]:
         return
     raw = secret.encode()
     yield secret
+    # Output is looked at line by line, and a private key has many.
+    yield from (line for line in secret.splitlines() if len(line) >= LINE_OF_SECRET and line != secret)
     yield quote(secret, safe="")
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).decode()

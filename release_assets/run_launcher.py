@@ -11,7 +11,7 @@ import json
 import re
 
 import psutil
-from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 
 # A launcher must answer with these, and nowhere else does Dagster export them.
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
@@ -34,17 +34,25 @@ class WatchedRunLauncher(DefaultRunLauncher):
         server = json.loads(run.tags.get(".dagster/grpc_info", "{}"))
         if "socket" not in server and server.get("host") not in {"localhost", "127.0.0.1"}:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server is on another machine")
-        events = self._instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records
-        for record in reversed(events):
-            entry = record.event_log_entry
-            if match := STARTED.search(entry.user_message or entry.message):
-                pid = int(match[1])
-                if is_alive(pid, started_before=entry.timestamp):
-                    return CheckRunHealthResult(WorkerStatus.RUNNING)
-                return CheckRunHealthResult(
-                    WorkerStatus.NOT_FOUND, f"its process {pid} is gone, and so was everybody who could tell"
-                )
-        return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not said its process id")
+        worker = worker_of(self._instance, run.run_id)
+        if worker is None:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not said its process id")
+        pid, since = worker
+        if is_alive(pid, started_before=since):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(
+            WorkerStatus.NOT_FOUND, f"its process {pid} is gone, and so was everybody who could tell"
+        )
+
+
+def worker_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:
+    """The process id of a run's last worker, and when it said so in seconds since 1970; or None."""
+    events = instance.get_records_for_run(run_id, of_type=DagsterEventType.ENGINE_EVENT).records
+    for record in reversed(events):
+        entry = record.event_log_entry
+        if match := STARTED.search(entry.user_message or entry.message):
+            return int(match[1]), entry.timestamp
+    return None
 
 
 def is_alive(pid: int, *, started_before: float) -> bool:

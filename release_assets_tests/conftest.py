@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from release_assets.isolation import is_available
 from release_assets.sandbox import Sandbox, SandboxError, system
 from release_assets.sandbox import sandbox as running_sandbox
 from release_assets.sandbox.engine import Engine, docker_engine
 from release_assets.sandbox.github import GitHubServer, github_server
 from release_assets.sandbox.package_index import PackageIndexes, package_index_server
 from release_assets.sandbox.registry import Registry, registry_server
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 # Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
 # demo's folder, so that a demo can run at the same time. For two test runs at the same time, name another.
@@ -88,3 +90,46 @@ def sandbox(request: pytest.FixtureRequest, state: Path) -> Iterator[Sandbox]:
         with skipped_where_impossible():
             running = stack.enter_context(running_sandbox(state, say=print))
         yield running
+
+
+@pytest.fixture(scope="session")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewMaintainer]:
+    """Makes a maintainer of a new project."""
+    factory = NewMaintainer(tmp_path_factory.mktemp("projects"))
+    yield factory
+    for maintainer in factory.made:
+        for instance in maintainer.instances:
+            instance.dispose()
+
+
+@pytest.fixture(scope="session")
+def package_stands(package_index: PackageIndexes, github: GitHubServer) -> Stands:
+    """The stand-ins of the release half, which need no engine."""
+    return Stands(
+        indexes={"index": vars(package_index.index), "test_index": vars(package_index.test_index)},
+        github_api_url=github.api_url,
+        github_token=github.token,
+        variables={
+            "PYPI_TOKEN": package_index.token,
+            "TEST_PYPI_TOKEN": package_index.token,
+            "GITHUB_TOKEN": github.token,
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def image_stands(sandbox: Sandbox) -> Stands:
+    """All stand-ins."""
+    return Stands.of(sandbox)
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> None:
+    """Isolation of builds, installed where it is missing."""
+    with skipped_where_impossible():
+        system.install(system.missing_packages({"bwrap": "bubblewrap"}), why="isolated builds", say=print)
+        is_available.cache_clear()
+        if not is_available():
+            raise SandboxError(
+                "bubblewrap is installed but may not make namespaces here", "Allow user namespaces."
+            )

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from release_assets.declared_version import (
     check_version,
+    license_in_pyproject,
     name_in_pyproject,
     version_in_file,
     version_in_pyproject,
@@ -122,3 +123,19 @@ def test_a_mismatch_shows_tag_place_and_both_versions(declared: str) -> None:
         "Set the version in pyproject.toml to 1.2.3 and tag that commit, "
         "or push the tag that belongs to it. Nothing has been published."
     )
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "licence"),
+    [
+        ('[project]\nlicense = "Apache-2.0"\n', "Apache-2.0"),
+        ('[project]\nlicense = {text = "MIT"}\n', "MIT"),
+        ('[project]\nlicense = {file = "LICENSE"}\n', None),
+        ('[project]\nlicense = {text = """Permission is\ngranted"""}\n', None),
+        ("[project]\n", None),
+        (None, None),
+    ],
+    ids=["expression", "text", "file", "whole-text", "none", "no-file"],
+)
+def test_the_licence_as_pyproject_declares_it(pyproject: str | None, licence: str | None) -> None:
+    assert license_in_pyproject(pyproject) == licence

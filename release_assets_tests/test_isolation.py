@@ -8,24 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from release_assets.isolation import is_available, isolated
+from release_assets.isolation import isolated
 from release_assets.process import CommandFailedError, environment, run
-from release_assets.sandbox import SandboxError, system
+
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 SECRET = "a-secret-that-nobody-may-see"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bubblewrap() -> None:
-    """Installed where it is missing; in CI nothing may be left untested."""
-    try:
-        system.install(system.missing_packages({"bwrap": "bubblewrap"}), why="isolated builds", say=print)
-        is_available.cache_clear()
-        assert is_available(), "bubblewrap is installed but may not make namespaces here"
-    except (SandboxError, AssertionError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 def see(program: str, *, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()) -> str:

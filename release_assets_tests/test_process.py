@@ -378,3 +378,9 @@ def test_every_secret_is_hidden_every_time() -> None:
 )
 def test_what_would_drive_a_terminal_is_not_shown(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_a_secret_of_several_lines_is_replaced_line_by_line() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nshort\n-----END PRIVATE KEY-----\n"
+    assert redact("the key MIIEvQIBADANBgkqhkiG9w0BAQ is shown", [key]) == "the key *** is shown"
+    assert redact("short", [key]) == "short"

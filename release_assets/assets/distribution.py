@@ -38,7 +38,7 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
             )
         step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
     refuse_closed_release(step, kind)
-    # A wheel is another project's or the sdist's own: by its metadata alone it would go up under any name.
+    # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
     sdist = step.store.find("sdist") if kind == "wheel" else None
     declared = step.declared_name or (sdist.name if sdist else None)
     with step.folder() as scratch, step.folder() as fresh:

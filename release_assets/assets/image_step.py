@@ -10,11 +10,12 @@ from pathlib import Path
 from packaging.version import Version
 
 from release_assets.assets.step import Step
+from release_assets.declared_version import license_in_pyproject
 from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.errors import TransientError
-from release_assets.image_labels import image_labels, license_in_pyproject
+from release_assets.image_labels import image_labels
 from release_assets.image_tags import image_tag
 from release_assets.project import Image, is_loopback
 from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags

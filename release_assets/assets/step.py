@@ -25,6 +25,8 @@ from release_assets.release import Channel, MalformedTag, ParsedTag, Release, Ta
 from release_assets.store import Distribution, DistributionStore, Kind
 
 RETRIES = 4
+# 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
+RETRY_POLICY = dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL)
 LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask for is less
 
 
@@ -234,23 +236,13 @@ def release_node(
             owners=project.owners,
             code_version="1",
             pool=pool,
-            # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
-            retry_policy=dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL),
+            retry_policy=RETRY_POLICY,
         )
         def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             step = Step(project, context)
             started = time.monotonic()
-            try:
+            with clear_failures(step):
                 recorded = work(step)
-            except ReleaseError as error:
-                if isinstance(error, TransientError) and context.retry_number < RETRIES:
-                    error = wait_as_asked(error, step.say)
-                raise failure(error, step) from None
-            except Exception as error:
-                # A mistake of ours would be made again: it is shown at once, with its traceback.
-                raise dg.Failure(
-                    f"release-assets itself failed: {redact(repr(error), step.secrets)}", allow_retries=False
-                ) from error
             return dg.MaterializeResult(
                 metadata={**recorded.metadata, **_timings(step.seconds, time.monotonic() - started)},
                 data_version=dg.DataVersion(recorded.data_version),
@@ -259,6 +251,22 @@ def release_node(
         return materialize
 
     return decorate
+
+
+@contextlib.contextmanager
+def clear_failures(step: Step) -> Iterator[None]:
+    """Turns what goes wrong in the block into Dagster's failure, after a pause where one was asked for."""
+    try:
+        yield
+    except ReleaseError as error:
+        if isinstance(error, TransientError) and step.context.retry_number < RETRIES:
+            error = wait_as_asked(error, step.say)
+        raise _failure(error, step) from None
+    except Exception as error:
+        # A mistake of ours would be made again: it is shown at once, with its traceback.
+        raise dg.Failure(
+            f"release-assets itself failed: {redact(repr(error), step.secrets)}", allow_retries=False
+        ) from error
 
 
 def wait_as_asked(
@@ -281,8 +289,8 @@ def wait_as_asked(
     return error
 
 
-def failure(error: ReleaseError, step: Step) -> dg.Failure:
-    """Dagster's failure of a step that cannot go on, in the error's words; retried where that can help."""
+def _failure(error: ReleaseError, step: Step) -> dg.Failure:
+    """In the error's words; retried where that can help."""
     problem = printable(redact(error.problem, step.secrets))
     remedy = printable(redact(error.remedy, step.secrets))
     kind = (

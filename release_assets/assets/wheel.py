@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
-from packaging.utils import canonicalize_name
 
 from release_assets.assets.distribution import kept_distribution
 from release_assets.assets.step import Recorded, Step, release_node
-from release_assets.distributions import build, read_metadata, unpack_sdist
-from release_assets.errors import PermanentError
+from release_assets.distributions import build, unpack_sdist
 from release_assets.project import Project
 
 
@@ -33,7 +31,7 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
             unpacked.mkdir()
             with step.stage("unpack"):
                 tree = unpack_sdist(step.store.fetch(source, scratch), unpacked)
-            file = build(
+            return build(
                 "wheel",
                 tree,
                 scratch=scratch,
@@ -43,14 +41,6 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
                 log=step.output,
                 seconds=step.seconds,
             )
-            name = read_metadata(file).get("name", "")
-            # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
-            if canonicalize_name(name) != canonicalize_name(source.name):
-                raise PermanentError(
-                    f"{file.name} is named {name[:200]!r} in its metadata, but the sdist is {source.name!r}",
-                    "Make the build backend give both the same name.",
-                )
-            return file
 
         return kept_distribution(step, "wheel", from_sdist)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -47,7 +47,7 @@ def image_checks(
     ]
 
     @release_checks(project, partitions, image_name(platform), declared)
-    def look(step: Step) -> Iterator[Found]:
+    def look(step: Step) -> Mapping[str, Found]:
         registry = image_registry(step, image)
         tag = platform_tag(step.release.version, step.release.channel, platform)
         pushed = registry.manifest(tag)
@@ -57,10 +57,16 @@ def image_checks(
                 f"Materialize {project.project}/{image_name(platform)} for this partition first.",
             )
         runnable = _runnable(registry, pushed)
-        yield _labels(step, registry, tag, runnable)
-        yield _size(step, image, registry, platform, compressed_size(runnable))
-        yield from _build(step, platform)
-        yield _starts(step, image, registry.repository.reference(pushed.digest), platform)
+        reference = registry.repository.reference
+        built = _recorded(step, platform)
+        has_cache = image.cache != "none" and _was_built_before(step, platform)
+        return {
+            "starts": _starts(step, image, reference(pushed.digest), platform),
+            "labels": _labels(step, registry, reference(tag), runnable),
+            "size": _size(step, image, registry, platform, compressed_size(runnable)),
+            "build_time": build_time(built.get("seconds/total")),
+            "cache_hit_rate": cache_hit_rate(built.get("cache_hit_rate"), has_cache=has_cache),
+        }
 
     return look
 
@@ -78,16 +84,15 @@ def _runnable(registry: Registry, pushed: Manifest) -> Manifest:
     return found
 
 
-def _labels(step: Step, registry: Registry, tag: str, runnable: Manifest) -> Found:
+def _labels(step: Step, registry: Registry, reference: str, runnable: Manifest) -> Found:
     blob = registry.blob(runnable.parsed()["config"]["digest"])
     there = (json.loads(blob or b"{}").get("config") or {}).get("Labels") or {}
     wanted = wanted_labels(step, image_source(step).commit)
     wrong = {name: there.get(name) for name, value in wanted.items() if there.get(name) != value}
-    reference = registry.repository.reference(tag)
     if wrong:
         said = "; ".join(f"{name} is {value!r}, not {wanted[name]!r}" for name, value in wrong.items())
-        return Found("labels", "error", f"{reference}: {said}. Materialize the image again.", dict(wanted))
-    return Found("labels", "ok", f"{reference} says what it is", dict(wanted))
+        return Found("error", f"{reference}: {said}. Materialize the image again.", dict(wanted))
+    return Found("ok", f"{reference} says what it is", dict(wanted))
 
 
 def _size(step: Step, image: Image, registry: Registry, platform: str, size: int) -> Found:
@@ -102,61 +107,61 @@ def _size(step: Step, image: Image, registry: Registry, platform: str, size: int
         former = registry.manifest(platform_tag(max(earlier), release.channel, platform))
         before = compressed_size(_runnable(registry, former)) if former is not None else None
     if before is None:
-        return Found("size", "ok", f"{size} bytes; there is no image before it", {"size_bytes": size})
+        return Found("ok", f"{size} bytes; there is no image before it", {"size_bytes": size})
     growth = size / before - 1
     metadata = {"size_bytes": size, "previous_size_bytes": before, "growth": round(growth, 3)}
     words = f"{size} bytes, {growth:+.0%} against {max(earlier)}"
     if growth > image.warn_growth:
-        return Found(
-            "size", "warning",
+        return Found("warning",
             f"{words}: `docker history` of both shows what grew (warn_growth: {image.warn_growth:.0%})",
             metadata,
         )  # fmt: skip
-    return Found("size", "ok", words, metadata)
+    return Found("ok", words, metadata)
 
 
-def _build(step: Step, platform: str) -> Iterator[Found]:
-    """How long the build took, as its asset recorded it; whoever built elsewhere recorded nothing."""
-    key = dg.AssetKey([step.project.project, image_name(platform)])
-    instance, partition = step.context.instance, step.context.partition_key
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition]), limit=1
+def _recorded(step: Step, platform: str) -> Mapping[str, Any]:
+    """What the image's build recorded for this release; whoever built elsewhere recorded nothing."""
+    records = step.context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=_key(step, platform), asset_partitions=[step.context.partition_key]),
+        limit=1,
     ).records
     recorded = records[0].asset_materialization if records else None
-    metadata: Mapping[str, Any] = (
-        {name: value.value for name, value in recorded.metadata.items()} if recorded else {}
-    )
-    is_first = len(instance.fetch_materializations(key, limit=2).records) < 2
-    yield build_time(metadata.get("seconds/total"))
-    yield cache_hit_rate(metadata.get("cache_hit_rate"), is_first=is_first)
+    return {name: value.value for name, value in recorded.metadata.items()} if recorded else {}
+
+
+def _was_built_before(step: Step, platform: str) -> bool:
+    """Whether an earlier build, of this or another release, can have left a cache."""
+    return len(step.context.instance.fetch_materializations(_key(step, platform), limit=2).records) > 1
+
+
+def _key(step: Step, platform: str) -> dg.AssetKey:
+    return dg.AssetKey([step.project.project, image_name(platform)])
 
 
 def build_time(seconds: float | None) -> Found:
     """Whether the build took longer than users of a release wait."""
     if seconds is None:
-        return Found("build_time", "ok", "this Dagster did not build it")
+        return Found("ok", "this Dagster did not build it")
     words = f"built in {seconds:.0f} s"
     if seconds > SLOW_SECONDS:
-        return Found(
-            "build_time", "warning",
+        return Found("warning",
             f"{words}, more than {SLOW_SECONDS:.0f}: the image's table of steps shows where; a native "
             "builder (builders:) is the cure for a slow foreign platform", {"seconds": seconds},
         )  # fmt: skip
-    return Found("build_time", "ok", words, {"seconds": seconds})
+    return Found("ok", words, {"seconds": seconds})
 
 
-def cache_hit_rate(rate: float | None, *, is_first: bool) -> Found:
-    """Whether the cache did its work; the first build has none, and a Dockerfile without steps needs none."""
+def cache_hit_rate(rate: float | None, *, has_cache: bool) -> Found:
+    """Whether the cache did its work, where there was one; a Dockerfile without steps needs none."""
     if rate is None:
-        return Found("cache_hit_rate", "ok", "no step could come from the cache")
+        return Found("ok", "no step could come from the cache")
     words = f"{rate:.0%} of the steps came from the cache"
-    if rate < LOW_HIT_RATE and not is_first:
-        return Found(
-            "cache_hit_rate", "warning",
+    if rate < LOW_HIT_RATE and has_cache:
+        return Found("warning",
             f"{words}: copy what changes often (the code, the version) late in the Dockerfile",
             {"cache_hit_rate": rate},
         )  # fmt: skip
-    return Found("cache_hit_rate", "ok", words, {"cache_hit_rate": rate})
+    return Found("ok", words, {"cache_hit_rate": rate})
 
 
 def reports_version(output: str, version: Version) -> bool:
@@ -187,17 +192,15 @@ def _starts(step: Step, image: Image, reference: str, platform: str) -> Found:
             words = f"{' '.join(command)} in {reference} on {platform} {said}"
         else:
             if reports_version(output, version):
-                return Found("starts", "ok", f"{reference} starts on {platform} and reports {version}")
+                return Found("ok", f"{reference} starts on {platform} and reports {version}")
             said = f"does not report {version}: {output[-300:]}"
             words = f"{' '.join(command)} in {reference} on {platform} {said}"
     if configured is None:
-        return Found(
-            "starts", "warning",
+        return Found("warning",
             f"{words}\nSay which command prints the version (version_command in defs.yaml), and this becomes "
             "an error.",
         )  # fmt: skip
-    return Found(
-        "starts", "error",
+    return Found("error",
         f"{words}\nNeither manifest list nor floating tag moves to it: correct the Dockerfile and push its "
         "commit as a rebuild tag.",
     )  # fmt: skip

@@ -2,14 +2,13 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import dagster as dg
 
-from release_assets.assets.step import RETRIES, Step, failure, wait_as_asked
-from release_assets.errors import ReleaseError, TransientError
+from release_assets.assets.step import RETRY_POLICY, Step, clear_failures
 from release_assets.process import printable, redact
 from release_assets.project import Project
 
@@ -27,7 +26,6 @@ class Declared:
 class Found:
     """What a check found: `ok`, or how bad it is, and in words what, where, and what to do."""
 
-    name: str
     state: Literal["ok", "warning", "error"]
     words: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -35,10 +33,11 @@ class Found:
 
 def release_checks(
     project: Project, partitions: dg.DynamicPartitionsDefinition, asset: str, declared: Sequence[Declared]
-) -> Callable[[Callable[[Step], Iterable[Found]]], dg.AssetChecksDefinition]:
+) -> Callable[[Callable[[Step], Mapping[str, Found]]], dg.AssetChecksDefinition]:
     """Makes the checks of one asset, in one step, from a function that looks at one release.
 
-    A destination that is unwell is asked again, as by the assets: that it cannot be asked is no finding.
+    It returns what each check found, by the check's name. A destination that is unwell is asked again, as by
+    the assets: that it cannot be asked is no finding.
     """
     key = dg.AssetKey([project.project, asset])
     with warnings.catch_warnings():
@@ -55,23 +54,19 @@ def release_checks(
             for check in declared
         ]
 
-    def decorate(look: Callable[[Step], Iterable[Found]]) -> dg.AssetChecksDefinition:
+    def decorate(look: Callable[[Step], Mapping[str, Found]]) -> dg.AssetChecksDefinition:
         @dg.multi_asset_check(
             name=f"{project.project}__{asset}__checks",
             specs=specs,
-            retry_policy=dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL),
+            retry_policy=RETRY_POLICY,
         )
         def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
             step = Step(project, context)
-            try:
-                found = list(look(step))
-            except ReleaseError as error:
-                if isinstance(error, TransientError) and context.retry_number < RETRIES:
-                    error = wait_as_asked(error, step.say)
-                raise failure(error, step) from None
-            for one in found:
+            with clear_failures(step):
+                found = look(step)
+            for name, one in found.items():
                 yield dg.AssetCheckResult(
-                    check_name=one.name,
+                    check_name=name,
                     asset_key=key,
                     passed=one.state == "ok",
                     severity=dg.AssetCheckSeverity.ERROR

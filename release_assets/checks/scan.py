@@ -120,8 +120,8 @@ def _judged(scan: Scan, found: Mapping[str, list[Finding]]) -> Found:
     blocking = SEVERITIES[SEVERITIES.index(scan.blocks_at) :] if scan.blocks_at else ()
     if any(counts[severity] for severity in blocking):
         return Found(
-            "scan", "error",
+            "error",
             f"{where}: no floating tag moves. Build again on fixed packages (a rebuild with --pull), or "
             "raise blocks_at in defs.yaml, and materialize again.", metadata,
         )  # fmt: skip
-    return Found("scan", "warning" if rows else "ok", where, metadata)
+    return Found("warning" if rows else "ok", where, metadata)

@@ -11,7 +11,8 @@ from release_assets.destinations.http import AGAIN
 from release_assets.errors import TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 
-START_SECONDS = 180.0  # pulling included; QEMU starts Python in five to ten
+PULL_SECONDS = 1800.0
+START_SECONDS = 120.0  # QEMU starts Python in five to ten
 CLEAN_SECONDS = 60.0
 # docker's own failure, not the container's: the engine or the registry.
 ENGINE_FAILED = 125
@@ -41,6 +42,17 @@ def run_once(
         "--memory", "512m", "--pids-limit", "128",
         "--entrypoint", command[0], image, *command[1:],
     ]  # fmt: skip
+    try:
+        # With a bound of its own: a large image on its way is no image that does not start.
+        run(
+            [*docker, "pull", "--quiet", "--platform", platform, image],
+            env=env,
+            timeout=PULL_SECONDS,
+            secrets=secrets,
+        )
+    except CommandFailedError as error:
+        said = " ".join(error.tail) or error.reason
+        raise TransientError(f"{image} could not be pulled: {said}", AGAIN) from None
     try:
         return run(argv, env=env, timeout=START_SECONDS, secrets=secrets, on_line=log)
     except CommandTimedOutError:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from release_assets.destinations.http import AGAIN, one_line
-from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.project import is_loopback
 
@@ -102,11 +102,10 @@ def _cosign(
         )
     except CommandFailedError as error:
         if error.returncode is None and "was not found" in error.reason:
-            problem: ReleaseError = PermanentError(
+            raise PermanentError(
                 "cosign is not installed, and image: sign: in defs.yaml asks for it",
                 "Install it (apt install cosign on Debian 13, or https://docs.sigstore.dev).",
-            )
-            raise problem from None
+            ) from None
         raise
 
 

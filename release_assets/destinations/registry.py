@@ -435,7 +435,7 @@ class Registry:
 
     def _error(self, method: str, answer: Answer) -> ReleaseError:
         """The error for an answer of 300 and more, with the registry's own words."""
-        said = redact(_words(answer.body), self._secrets)
+        said = _words(answer.body)
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
         wait = retry_after(answer.headers, datetime.now(UTC))

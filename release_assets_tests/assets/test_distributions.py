@@ -6,16 +6,9 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from release_assets_tests.assets.conftest import (
-    BUILD,
-    PYPROJECT,
-    RELEASE_HALF,
-    Maintainer,
-    Outcome,
-    Released,
-)
+from release_assets_tests.assets.conftest import Released
+from release_assets_tests.maintainer import BUILD, PYPROJECT, RELEASE_HALF, Maintainer, Outcome
 
-SETUPTOOLS = '[build-system]\nrequires = ["setuptools==80.9.0"]\nbuild-backend = "setuptools.build_meta"\n'
 DYNAMIC = PYPROJECT.replace('version = "{version}"', 'dynamic = ["version"]')
 
 
@@ -187,11 +180,7 @@ def test_published_bytes_of_the_same_contents_are_adopted_although_ours_were_pac
 ) -> None:
     """setuptools writes the time of packing into an sdist, so a rebuilt one never has the same bytes."""
     name = maintainer.name
-    pyproject = PYPROJECT.format(name=name, version="1.2.3").replace(
-        '[build-system]\nrequires = ["flit_core==3.12.0"]\nbuild-backend = "flit_core.buildapi"\n', SETUPTOOLS
-    )
-    pyproject += f'\n[tool.setuptools]\npy-modules = ["{name}"]\n'
-    maintainer.repository.commit({"pyproject.toml": pyproject})
+    maintainer.build_with_setuptools("1.2.3")
     maintainer.repository.tag("v1.2.3")
     first = maintainer.materialize("v1.2.3")
     assert first.success, first.said
@@ -226,12 +215,7 @@ def test_a_lost_home_and_other_contents_are_a_conflict_that_names_both_sha256s(
 
 def test_two_daemons_that_built_the_same_commit_publish_it_once(maintainer: Maintainer) -> None:
     """Each has a store of its own, and both had built before the first of them uploaded."""
-    name = maintainer.name
-    pyproject = PYPROJECT.format(name=name, version="1.2.3").replace(
-        '[build-system]\nrequires = ["flit_core==3.12.0"]\nbuild-backend = "flit_core.buildapi"\n', SETUPTOOLS
-    )
-    pyproject += f'\n[tool.setuptools]\npy-modules = ["{name}"]\n'
-    maintainer.repository.commit({"pyproject.toml": pyproject})
+    maintainer.build_with_setuptools("1.2.3")
     maintainer.repository.tag("v1.2.3")
     slower = maintainer.materialize("v1.2.3", *BUILD)
     store = maintainer.home

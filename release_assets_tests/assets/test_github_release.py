@@ -15,7 +15,8 @@ from release_assets.assets.step import Step
 from release_assets.destinations import package_index
 from release_assets.release import Channel, Release
 from release_assets.store import DistributionStore
-from release_assets_tests.assets.conftest import BUILD, Maintainer, NewMaintainer, Released, Stands
+from release_assets_tests.assets.conftest import Released
+from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Stands
 
 
 def test_the_release_is_published_with_a_title_and_how_to_install_it(released: Released) -> None:

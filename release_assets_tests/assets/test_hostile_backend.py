@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -15,11 +14,12 @@ import psutil
 import pytest
 
 from release_assets.destinations import package_index
-from release_assets.isolation import is_available
 from release_assets.process import environment, run
-from release_assets.sandbox import SandboxError, system
 from release_assets.sandbox.stack import Stack
-from release_assets_tests.assets.conftest import BUILD, Maintainer, NewMaintainer, Outcome, Stands, forms_of
+from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Outcome, Stands
+from release_assets_tests.secret_forms import forms_of
+
+pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 BACKEND = Path(__file__).parents[1] / "packages" / "hostile-backend"
 SECRET = "pypi-scrtAgEIcHlwaS5vcmcCJDNhYWFhYWFhLWJi"
@@ -40,19 +40,6 @@ file = distributions.build(
 )
 print("BUILT", file)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bubblewrap() -> None:
-    """Installed where it is missing; in CI nothing may be left untested. Without it, nothing is run."""
-    try:
-        system.install(system.missing_packages({"bwrap": "bubblewrap"}), why="isolated builds", say=print)
-        is_available.cache_clear()
-        assert is_available(), "bubblewrap is installed but may not make namespaces here"
-    except (SandboxError, AssertionError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("walls", [True, False], ids=["isolated", "control"])

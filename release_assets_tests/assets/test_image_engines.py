@@ -14,8 +14,8 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import environment, run
 from release_assets.sandbox.engine import Engine, own_engine
-from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Stands
 from release_assets_tests.destinations.test_buildx import request as build_request
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from release_assets.assets.image_owner import revision_label
-from release_assets_tests.assets.conftest import NewMaintainer, Stands
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 

@@ -8,7 +8,7 @@ from release_assets.assets.image_step import reason_for
 from release_assets.destinations.attestations import BaseImage, base_images
 from release_assets.destinations.buildx import docker_environment
 from release_assets.process import run
-from release_assets_tests.assets.conftest import NewMaintainer, Stands
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 BASE = f"sha256:{'b' * 64}"
 

@@ -12,7 +12,8 @@ import requests
 from release_assets.destinations.attestations import PROVENANCE, SBOM, attestations
 from release_assets.destinations.buildx import docker_environment
 from release_assets.process import run
-from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Outcome, Stands, forms_of
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
+from release_assets_tests.secret_forms import forms_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -15,7 +15,8 @@ import requests
 
 from release_assets.destinations import package_index
 from release_assets.destinations.registry import Manifest, index_of, platform_images
-from release_assets_tests.assets.conftest import BUILD, Maintainer, NewMaintainer, Outcome, Stands, forms_of
+from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Outcome, Stands
+from release_assets_tests.secret_forms import forms_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -12,8 +12,9 @@ from release_assets.destinations import package_index
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
 from release_assets.sandbox.servers import free_port
-from release_assets_tests.assets.conftest import BUILD, Maintainer, Outcome, Released
+from release_assets_tests.assets.conftest import Released
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from release_assets_tests.maintainer import BUILD, Maintainer, Outcome
 
 
 def test_the_index_serves_the_very_files_and_the_metadata_shows_them(released: Released) -> None:

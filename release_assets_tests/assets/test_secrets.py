@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 
 from release_assets.sandbox.stack import Stack
-from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Stands, forms_of
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.secret_forms import forms_of
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import parse_repository
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.sandbox import SandboxError, system
-from release_assets_tests.assets.conftest import NewMaintainer, Stands
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

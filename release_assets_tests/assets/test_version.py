@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from release_assets_tests.assets.conftest import Maintainer
+from release_assets_tests.maintainer import Maintainer
 
 
 def test_the_commit_and_where_the_version_is_declared_are_recorded(maintainer: Maintainer) -> None:

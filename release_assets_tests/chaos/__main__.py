@@ -16,12 +16,12 @@ from pathlib import Path
 
 import click
 
-from release_assets.sandbox import Sandbox, sandbox
+from release_assets.sandbox import sandbox
 from release_assets.sandbox.servers import free_port
-from release_assets_tests.assets.conftest import NewMaintainer, Stands
 from release_assets_tests.chaos.judge import leaks, leaks_in_graphql, leaks_in_registry
 from release_assets_tests.chaos.kills import Lane, Release, watching
 from release_assets_tests.chaos.matrix import Row, cells, run_cell
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 CELLS_AT_ONCE = 14  # most of a cell's time is waiting
 
@@ -58,7 +58,7 @@ def main(kills: int, seed: int, lanes: int, matrix: bool, state: Path, as_json: 
         click.echo(f"{time.monotonic() - started:7.1f} s  {line}", err=True)
 
     with sandbox(state, say=say) as running, tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        stands = stands_of(running)
+        stands = Stands.of(running)
         new = NewMaintainer(Path(folder))
         rows: list[Row] = []
         filling = threading.Thread(target=lambda: rows.extend(_fill(stands, new, say)))
@@ -73,17 +73,6 @@ def main(kills: int, seed: int, lanes: int, matrix: bool, state: Path, as_json: 
         as_json.write_text(json.dumps(asdict(result), indent=1))
     click.echo(markdown(result, seed))
     sys.exit(0 if result.is_whole and len(rows) == (len(cells()) if matrix else 0) else 1)
-
-
-def stands_of(running: Sandbox) -> Stands:
-    """The sandbox as the tests' maintainers take it."""
-    return Stands(
-        indexes={"index": vars(running.index), "test_index": vars(running.test_index)},
-        github_api_url=running.github_api_url,
-        github_token=running.environment["GITHUB_TOKEN"],
-        variables=running.environment,
-        sandbox=running,
-    )
 
 
 def _fill(stands: Stands, new: NewMaintainer, say: Callable[[str], None]) -> Iterable[Row]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import requests
 
 from release_assets.destinations.registry import MANIFESTS, Manifest, platform_images
-from release_assets_tests.assets.conftest import Maintainer
+from release_assets_tests.maintainer import Maintainer
+from release_assets_tests.secret_forms import forms_of
 
 
 def wrong_with(maintainer: Maintainer, version: str, built: Mapping[str, str]) -> list[str]:
@@ -67,15 +66,14 @@ def incomplete(maintainer: Maintainer, manifest: Manifest) -> list[str]:
     ]
 
 
-def forms_of(secret: str) -> set[bytes]:
-    """How a secret can show itself: raw, percent-encoded, and in base64 wherever it starts."""
-    shifted = (base64.b64encode(b"x" * shift + secret.encode()).decode()[4:-4] for shift in range(3))
-    return {form.encode() for form in (secret, quote(secret, safe=""), *shifted)}
+def _forms(secrets: Iterable[str]) -> dict[bytes, str]:
+    """Every form of the secrets, each with the beginning that a finding may show."""
+    return {form.encode(): secret[:4] for secret in secrets for form in forms_of(secret)}
 
 
 def leaks(files: Iterable[Path], secrets: Iterable[str]) -> list[str]:
     """The files that hold a secret, packed or not."""
-    forms = {form: secret[:4] for secret in secrets for form in forms_of(secret)}
+    forms = _forms(secrets)
     found = []
     for file in files:
         try:
@@ -101,7 +99,7 @@ def _unpacked(content: bytes) -> bytes:
 def leaks_in_registry(maintainer: Maintainer, secrets: Iterable[str]) -> list[str]:
     """What of the secrets can be pulled: from manifests, configs (history), layers, attestations, caches."""
     registry = maintainer.registry
-    forms = {form: secret[:4] for secret in secrets for form in forms_of(secret)}
+    forms = _forms(secrets)
     found: list[str] = []
     seen: set[str] = set()
     todo = sorted(registry.tags())
@@ -146,7 +144,7 @@ def leaks_in_graphql(url: str, secrets: Iterable[str]) -> list[str]:
     answer.raise_for_status()
     if "errors" in answer.json() or "MaterializationEvent" not in answer.text:
         return [f"the question was wrong: {answer.text[:500]}"]
-    forms = {form: secret[:4] for secret in secrets for form in forms_of(secret)}
+    forms = _forms(secrets)
     return [
         f"leaked: GraphQL tells the secret {start}…"
         for form, start in forms.items()

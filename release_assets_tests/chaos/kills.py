@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import subprocess
 import sys
 import threading
@@ -18,11 +17,13 @@ import dagster as dg
 import psutil
 
 from release_assets.errors import ReleaseError
+from release_assets.run_launcher import is_alive, worker_of
 from release_assets.sandbox.stack import Stack
 from release_assets.sensors.github_releases import UNFINISHED
-from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Stands
-from release_assets_tests.chaos.judge import forms_of, incomplete, wrong_with
+from release_assets_tests.chaos.judge import incomplete, wrong_with
 from release_assets_tests.chaos.matrix import DOCKERFILE, built_first
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.secret_forms import forms_of
 
 VICTIMS = ("worker", "tree", "stack")
 HALF_SECONDS = {"release": 5.0, "docker": 8.0}  # what they take undisturbed on two cores, about
@@ -130,16 +131,16 @@ class Lane:
             for step in instance.get_run_step_stats(run.run_id)
             if step.start_time is not None and step.end_time is None
         ]
-        pid = _worker_of(instance, run.run_id)
+        worker = worker_of(instance, run.run_id)
         now = instance.get_run_by_id(run.run_id)
-        if now is None or now.is_finished or pid is None or not psutil.pid_exists(pid):
+        if now is None or now.is_finished or worker is None or not _lives(worker):
             return False
         if victim == "stack":
-            _kill_all(_processes_of(self.stack.home))
+            kill_everything_of(self.stack.home)
         else:
             try:
-                worker = psutil.Process(pid)
-                _kill_all([worker, *(worker.children(recursive=True) if victim == "tree" else [])])
+                process = psutil.Process(worker[0])
+                _kill_all([process, *(process.children(recursive=True) if victim == "tree" else [])])
             except psutil.Error:
                 return False  # it ended in this very moment
         release.kills.append(Kill(victim, half, ", ".join(sorted(nodes)) or "between nodes", release.version))
@@ -151,8 +152,8 @@ class Lane:
         """The run of the tag that has a worker; one whose worker was killed is Dagster's to notice."""
         started = dg.RunsFilter(tags={"dagster/partition": tag}, statuses=[dg.DagsterRunStatus.STARTED])
         for run in instance.get_runs(started):
-            pid = _worker_of(instance, run.run_id)
-            if pid is not None and psutil.pid_exists(pid):
+            worker = worker_of(instance, run.run_id)
+            if worker is not None and _lives(worker):
                 return run
         return None
 
@@ -212,22 +213,20 @@ class _Daemon:
 
     def __exit__(self, *_: object) -> None:
         self._running.__exit__(None, None, None)
-        _kill_all(_processes_of(self._stack.home))
+        kill_everything_of(self._stack.home)
 
 
-def _worker_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
-    events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
-    said = (record.event_log_entry.user_message or record.event_log_entry.message for record in events)
-    pids = [
-        int(match[1])
-        for text in said
-        if (match := re.search(r"Started process for run \(pid: (\d+)\)", text))
-    ]
-    return pids[-1] if pids else None
+def _lives(worker: tuple[int, float]) -> bool:
+    """Process ids are used again within minutes here: a stranger with the same one must not be killed."""
+    pid, since = worker
+    return is_alive(pid, started_before=since)
 
 
-def _processes_of(home: Path) -> list[psutil.Process]:
-    """Every process of Dagster's that has this DAGSTER_HOME: daemon, code server, run workers, steps."""
+def kill_everything_of(home: Path) -> int:
+    """SIGKILL to every process that has this DAGSTER_HOME, all at once; how many there were.
+
+    Those are daemon, code server, run workers and steps; what they have started has another environment.
+    """
     found = []
     for process in psutil.process_iter():
         try:
@@ -235,7 +234,8 @@ def _processes_of(home: Path) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
-    return found
+    _kill_all(found)
+    return len(found)
 
 
 def _kill_all(processes: list[psutil.Process]) -> None:
@@ -260,7 +260,7 @@ def watching(lanes: list[Lane], secrets: Mapping[str, str]) -> Iterator[Watched]
     """Inside the block floating tags are looked at, and every process's arguments, again and again."""
     watched = Watched()
     stop = threading.Event()
-    forms = {form for secret in secrets.values() for form in forms_of(secret)}
+    forms = {form.encode() for secret in secrets.values() for form in forms_of(secret)}
 
     def tags() -> None:
         while not stop.wait(0.5):

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from release_assets.process import environment
 from release_assets.store import Distribution
-from release_assets_tests.assets.conftest import Maintainer, NewMaintainer, Stands
 from release_assets_tests.chaos.git_http import git_server
 from release_assets_tests.chaos.judge import wrong_with
 from release_assets_tests.chaos.proxy import KINDS, Fault, Proxy, proxy_before
 from release_assets_tests.chaos.release import Outcome
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 DOCKERFILE = "FROM scratch\nCOPY --from=dist *.whl /dist/\n"
 PASSING_SECONDS = {"stale": 20.0}  # others 5: longer than the first retry waits

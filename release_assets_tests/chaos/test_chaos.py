@@ -9,21 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from release_assets_tests.assets.conftest import (
-    NewMaintainer,
-    Stands,
-    image_stands,
-    new,
-    package_stands,
-)
 from release_assets_tests.chaos.__main__ import kill
-from release_assets_tests.chaos.judge import forms_of, leaks
+from release_assets_tests.chaos.judge import leaks
 from release_assets_tests.chaos.kills import VICTIMS
 from release_assets_tests.chaos.matrix import Cell, cells, run_cell
 from release_assets_tests.chaos.proxy import Fault, Proxy, proxy_before
-from release_assets_tests.destinations.conftest import ScriptedServer, Told, server
-
-__all__ = ["image_stands", "new", "package_stands", "server"]  # fixtures of other tests
+from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from release_assets_tests.maintainer import NewMaintainer, Stands
+from release_assets_tests.secret_forms import forms_of
 
 CELLS = [
     Cell("index", "503", passes=True),
@@ -121,7 +114,7 @@ def test_a_stale_answer_is_the_one_before_the_fault(proxy: Proxy, server: Script
 
 def test_a_leak_is_found_in_every_form(tmp_path: Path) -> None:
     for number, form in enumerate(sorted(forms_of("pypi-a secret/of+ours"))):
-        (tmp_path / f"{number}").write_bytes(b"before " + form + b" after")
+        (tmp_path / f"{number}").write_text(f"before {form} after")
     (tmp_path / "clean").write_bytes(b"nothing")
     assert len(leaks(tmp_path.iterdir(), ["pypi-a secret/of+ours"])) >= 4
     assert leaks([tmp_path / "clean"], ["pypi-a secret/of+ours"]) == []

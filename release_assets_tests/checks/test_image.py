@@ -8,16 +8,7 @@ import pytest
 from packaging.version import Version
 
 from release_assets.checks.image import build_time, cache_hit_rate, reports_version
-from release_assets_tests.assets.conftest import (
-    Maintainer,
-    NewMaintainer,
-    Stands,
-    image_stands,
-    new,
-    package_stands,
-)
-
-__all__ = ["image_stands", "new", "package_stands"]  # fixtures of the assets' tests
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 TELLS = "FROM python:3.12-slim\nARG VERSION\nRUN echo tool v$VERSION > /version\n"
 SILENT = "FROM python:3.12-slim\nARG VERSION\nRUN echo $VERSION > /elsewhere\n"
@@ -48,12 +39,12 @@ def test_how_long_a_build_may_take(seconds: float | None, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "is_first", "state"),
-    [(None, False, "ok"), (0.8, False, "ok"), (0.4, False, "warning"), (0.0, True, "ok")],
-    ids=["no-steps", "good", "poor", "first"],
+    ("rate", "has_cache", "state"),
+    [(None, True, "ok"), (0.8, True, "ok"), (0.4, True, "warning"), (0.0, False, "ok")],
+    ids=["no-steps", "good", "poor", "no-cache"],
 )
-def test_how_much_is_to_come_from_the_cache(rate: float | None, is_first: bool, state: str) -> None:
-    assert cache_hit_rate(rate, is_first=is_first).state == state
+def test_how_much_is_to_come_from_the_cache(rate: float | None, has_cache: bool, state: str) -> None:
+    assert cache_hit_rate(rate, has_cache=has_cache).state == state
 
 
 @pytest.fixture(scope="module")

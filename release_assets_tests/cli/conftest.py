@@ -13,16 +13,7 @@ import pytest
 
 from release_assets.process import environment
 from release_assets.sandbox.stack import DAGSTER_YAML
-from release_assets_tests.assets.conftest import (
-    Maintainer,
-    NewMaintainer,
-    Stands,
-    image_stands,
-    new,
-    package_stands,
-)
-
-__all__ = ["image_stands", "new", "package_stands"]  # fixtures of the assets' tests
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 

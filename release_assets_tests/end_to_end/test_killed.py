@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
-import psutil
 import pytest
 
 from release_assets.sandbox.stack import Stack
-from release_assets_tests.assets.conftest import NewMaintainer, Stands, new, package_stands
-
-__all__ = ["new", "package_stands"]  # fixtures of the assets' tests
+from release_assets_tests.chaos.kills import kill_everything_of
+from release_assets_tests.maintainer import NewMaintainer, Stands
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
@@ -28,21 +26,6 @@ def build_sdist(*arguments):
     time.sleep(8)
     return buildapi.build_sdist(*arguments)
 """
-
-
-def kill_everything_of(home: Path) -> int:
-    """SIGKILL to every process that has this DAGSTER_HOME, all at once; how many there were."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("DAGSTER_HOME") == str(home):
-                found.append(process)
-        except psutil.Error:
-            continue
-    for process in found:
-        process.kill()
-    psutil.wait_procs(found, timeout=10)
-    return len(found)
 
 
 def test_a_stack_that_was_killed_in_a_build_releases_after_its_restart(

@@ -12,34 +12,12 @@ import pytest
 
 from release_assets.destinations.registry import platform_images
 from release_assets.sandbox.stack import Stack
-from release_assets_tests.assets.conftest import (
-    Maintainer,
-    NewMaintainer,
-    Stands,
-    image_stands,
-    new,
-    package_stands,
-)
-
-__all__ = ["image_stands", "new", "package_stands"]  # fixtures of the assets' tests
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(420)]
 
 WITH_THE_WHEEL = "FROM scratch\nCOPY --from=dist *.whl /dist/\n"
 TAGS = ["v2.0.0", "v1.9.1"]
-SETUPTOOLS = """\
-[build-system]
-requires = ["setuptools==80.9.0"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "{name}"
-version = "{version}"
-readme = "README.md"
-
-[tool.setuptools]
-py-modules = ["{name}"]
-"""
 RELEASED_SECONDS = 300.0
 
 
@@ -80,8 +58,7 @@ def test_two_daemons_and_two_tags_at_once(
         for stack in stacks:
             stack.wait_for_first_ticks(sensors)
         for tag in TAGS:  # the higher version first: its floating tags must stay where they are
-            version = tag.removeprefix("v")
-            maintainer.repository.commit({"pyproject.toml": SETUPTOOLS.format(name=name, version=version)})
+            maintainer.build_with_setuptools(tag.removeprefix("v"))
             maintainer.repository.tag(tag)
         deadline = time.monotonic() + RELEASED_SECONDS
         while not all(set(TAGS) <= released(instance, name) for instance in instances):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -11,6 +11,7 @@ from release_assets.assets.step import Step
 from release_assets.checks.release_check import Declared, Found, release_checks
 from release_assets.checks.scan import scanned
 from release_assets.destinations.registry import Manifest, Registry, platform_images, platforms_differ
+from release_assets.errors import PermanentError
 from release_assets.image_tags import image_tag
 from release_assets.project import Image, Project
 
@@ -24,32 +25,31 @@ def manifest_list_checks(
         declared.append(Declared("scan", f"What {image.scan.command[0]} finds in the images.", blocks=True))
 
     @release_checks(project, partitions, "manifest_list", declared)
-    def look(step: Step) -> Iterator[Found]:
+    def look(step: Step) -> Mapping[str, Found]:
         registry = image_registry(step, image)
         tag = image_tag(step.release.version, step.release.channel)
-        whole = registry.manifest(tag)
-        yield _platforms(registry, tag, whole, image)
+        reference, whole = registry.repository.reference(tag), registry.manifest(tag)
+        if whole is None:
+            raise PermanentError(
+                f"{reference} is not in the registry",
+                f"Materialize {project.project}/manifest_list for this partition first.",
+            )
+        found = {"platforms": _platforms(registry, reference, whole, image)}
         if image.scan is not None:
-            yield scanned(step, image, image.scan, registry, platform_images(whole) if whole else {})
+            found["scan"] = scanned(step, image, image.scan, registry, platform_images(whole))
+        return found
 
     return look
 
 
-def _platforms(registry: Registry, tag: str, whole: Manifest | None, image: Image) -> Found:
-    reference = registry.repository.reference(tag)
-    if whole is None:
-        return Found("platforms", "error", f"{reference} is not in the registry: materialize manifest_list.")
+def _platforms(registry: Registry, reference: str, whole: Manifest, image: Image) -> Found:
     difference = platforms_differ(whole, image.platforms)
     if difference is not None:
-        return Found(
-            "platforms",
-            "error",
-            f"{reference} is not what was declared ({difference}): materialize it again.",
-        )
+        return Found("error", f"{reference} is not what was declared ({difference}): materialize it again.")
     for platform, digest in platform_images(whole).items():
         if registry.manifest(digest) is None:
             return Found(
-                "platforms", "error", f"{reference} lists {digest} for {platform}, which the registry lacks: "
-                "materialize that image again.",
+                "error", f"{reference} lists {digest} for {platform}, which the registry lacks: materialize "
+                "that image again.",
             )  # fmt: skip
-    return Found("platforms", "ok", f"{reference} has {', '.join(image.platforms)}", {"digest": whole.digest})
+    return Found("ok", f"{reference} has {', '.join(image.platforms)}", {"digest": whole.digest})
