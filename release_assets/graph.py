@@ -16,6 +16,7 @@ from release_assets.checks.image import image_checks
 from release_assets.checks.manifest_list import manifest_list_checks
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
+from release_assets.sensors.lost_retries import lost_retries
 from release_assets.sensors.release_tags import release_tags
 
 # The images of a release build at the same time, each in a process with a log of its own. A process that
@@ -51,7 +52,10 @@ def build_release_graph(project: Project) -> dg.Definitions:
         return dg.Definitions(
             assets=release_half,
             jobs=[release_job],
-            sensors=[release_tags(project, partitions, release_job, None)],
+            sensors=[
+                release_tags(project, partitions, release_job, None),
+                lost_retries(project, [release_job]),
+            ],
         )
 
     docker_half = [
@@ -76,5 +80,6 @@ def build_release_graph(project: Project) -> dg.Definitions:
         sensors=[
             release_tags(project, partitions, release_job, docker_job),
             github_releases(project, partitions, docker_job),
+            lost_retries(project, [release_job, docker_job]),
         ],
     )

@@ -86,7 +86,7 @@ def test_a_project_has_the_keys_jobs_partitions_and_sensors_of_the_contract(fold
     assert job_steps(loaded, "sample_release") == RELEASE_HALF
     assert job_steps(loaded, "sample_docker") == DOCKER_HALF | {"version"}
     sensors = {sensor.name for sensor in loaded.get_repository_def().sensor_defs}
-    assert {"sample_release_tags", "sample_github_releases"} <= sensors
+    assert {"sample_release_tags", "sample_github_releases", "sample_lost_retries"} <= sensors
     for node in loaded.resolve_asset_graph().asset_nodes:
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
         assert node.partitions_def.name == "sample_releases"

@@ -48,10 +48,12 @@ BODY_LIMIT = 125_000  # characters of a release's text, GitHub's limit
 ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
 PAGE = 100  # entries, the most that GitHub gives
 PAGES = 100  # GitHub lists no more than 10,000 releases
-ATTEMPTS = 5  # at publishing, each after observing again; then it is the run's retry, or a person's
-LONGEST_PAUSE = (
-    60.0  # seconds; a Retry-After that asks for more is waited for between two attempts of the step
-)
+# At publishing, each after observing again; then it is the step's retry, or a person's.
+ATTEMPTS = 5
+# Seconds after which no attempt begins: five that wait for a silent server, five times, were half an hour.
+ATTEMPTS_END = 60.0
+# Seconds; a Retry-After that asks for more is waited for between two attempts of the step.
+LONGEST_PAUSE = 60.0
 
 T = TypeVar("T")
 
@@ -320,8 +322,10 @@ def publish_release(
 
     Returns the release as observed at the end, and the seconds for `draft`, `assets` and `publish`. After a
     request whose outcome is not known, GitHub is looked at again before anything else is sent.
-    Raises ConflictError or PermanentError at once, TransientError after `ATTEMPTS` attempts.
+    Raises ConflictError or PermanentError at once, TransientError after `ATTEMPTS` attempts, or after the
+    first that ends later than `ATTEMPTS_END`.
     """
+    started = time.monotonic()
     seconds = {"draft": 0.0, "assets": 0.0, "publish": 0.0}
     # A list may not show yet what was made a moment ago, so a release that is known is asked for by its id.
     known: int | None = None
@@ -360,7 +364,8 @@ def publish_release(
             problem = TransientError(error.problem, AGAIN)
             known = known if attempt < 2 else None
         pause = max(2.0**attempt, problem.wait)
-        if attempt == ATTEMPTS - 1 or pause > LONGEST_PAUSE:
+        is_over = time.monotonic() - started > ATTEMPTS_END
+        if attempt == ATTEMPTS - 1 or is_over or pause > LONGEST_PAUSE:
             break
         log(f"{problem.problem} Looking again in {pause:.0f} s.")
         sleep(pause)

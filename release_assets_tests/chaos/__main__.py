@@ -23,7 +23,7 @@ from release_assets_tests.chaos.kills import Lane, Release, watching
 from release_assets_tests.chaos.matrix import Row, cells, run_cell
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
-CELLS_AT_ONCE = 14  # most of a cell's time is waiting
+CELLS_AT_ONCE = 8  # most of a cell's time is waiting
 
 
 @dataclass(frozen=True)

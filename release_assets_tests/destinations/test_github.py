@@ -393,6 +393,16 @@ def test_github_that_stays_unwell_is_given_up(hub: Hub) -> None:
     assert hub.pauses == [1, 2, 4, 8]
 
 
+def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release_assets.destinations.github.ATTEMPTS_END", 0.0)
+    hub.faults["POST"] = [Told(503)] * 10
+    with pytest.raises(TransientError):
+        hub.publish(wanted())
+    assert hub.count("POST", "/releases") == 1
+
+
 def test_a_pause_that_github_asks_for_is_kept(hub: Hub) -> None:
     said = b'{"message": "You have exceeded a secondary rate limit."}'
     hub.faults["POST"] = [Told(403, body=said, headers={"Retry-After": "30"})]
