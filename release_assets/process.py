@@ -80,6 +80,12 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         for form in _forms(secret):
             text = text.replace(form, "***")
+        for form in _forms_in_base64(secret):
+            if form in text:
+                # Its ends are mixed with what is beside it: four letters on each side go as well.
+                text = re.sub(
+                    rf"[\w+/-]{{0,4}}{re.escape(form)}[\w+/-]{{0,4}}={{0,2}}", "***", text, flags=re.ASCII
+                )
     return text
 
 
@@ -95,13 +101,15 @@ def printable(text: str) -> str:
 def _forms(secret: str) -> Iterator[str]:
     if not secret:
         return
-    raw = secret.encode()
     yield secret
     # Output is looked at line by line, and a private key has many.
     yield from (line for line in secret.splitlines() if len(line) >= LINE_OF_SECRET and line != secret)
     yield quote(secret, safe="")
+
+
+def _forms_in_base64(secret: str) -> Iterator[str]:
     for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + raw).decode()
+        encoded = base64.b64encode(b"\0" * shift + secret.encode()).decode()
         # The first and last groups mix the secret with its neighbours; the rest is the same everywhere.
         inner = encoded[4 if shift else 0 : -4]
         if len(inner) >= 4:

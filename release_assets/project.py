@@ -290,6 +290,16 @@ class Project(Declared):
         return remote
 
     @property
+    def secret_variables(self) -> list[str]:
+        """The names of all variables that hold a secret. A user name is none: image addresses hold it."""
+        named = [self.index.token_env, self.test_index.token_env, self.github.token_env]
+        if self.image is not None:
+            named.append(self.image.token_env)
+            if self.image.sign is not None:
+                named += filter(None, [self.image.sign.key_env, self.image.sign.password_env])
+        return named
+
+    @property
     def pool(self) -> str:
         """Dagster's pool of everything that publishes this project: one run at a time."""
         return f"{self.project}_publishing"

@@ -61,6 +61,11 @@ class Stands:
     variables: Mapping[str, str]  # every one that a release may need
     sandbox: Sandbox | None = None  # only where images are built
 
+    @property
+    def secrets(self) -> list[str]:
+        """What must be seen nowhere; a user name is no secret."""
+        return [value for name, value in self.variables.items() if name.endswith("TOKEN")]
+
     @classmethod
     def of(cls, sandbox: Sandbox) -> Stands:
         """All of a sandbox's."""

@@ -68,7 +68,7 @@ def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
     if is_loopback(f"//{host}") and not step.has_secret(image.username_env, image.token_env):
         return None
     purpose = f"pushing to {image.repository}"
-    return step.secret(image.username_env, purpose, hidden=False), step.secret(image.token_env, purpose)
+    return step.secret(image.username_env, purpose), step.secret(image.token_env, purpose)
 
 
 def image_registry(step: Step, image: Image) -> Registry:

@@ -6,12 +6,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import dagster as dg
 from upath import UPath
@@ -27,6 +28,9 @@ from release_assets.store import Distribution, DistributionStore, Kind
 RETRIES = 4
 # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
 RETRY_POLICY = dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL)
+# Seconds; an attempt that took longer is repeated once and not four times, so that a server which accepts and
+# never answers is told within minutes.
+LONG_ATTEMPT = 120.0
 LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask for is less
 
 
@@ -45,7 +49,16 @@ class Step:
     project: Project
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
     seconds: dict[str, float] = field(default_factory=dict)  # per stage, in the order they ran
-    secrets: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        """What nobody may see, whoever says it: the values of all variables that the YAML names for secrets.
+
+        No field, so that a step which somebody prints does not show them.
+        """
+        values = (os.environ.get(variable, "").strip() for variable in self.project.secret_variables)
+        return [value for value in values if value]
 
     @cached_property
     def tag(self) -> ParsedTag:
@@ -139,20 +152,14 @@ class Step:
         """Whether any of the variables is set."""
         return any(os.environ.get(variable, "").strip() for variable in variables)
 
-    def secret(self, variable: str, purpose: str, *, hidden: bool = True) -> str:
-        """The value of a variable that the YAML names, replaced by *** in all that this step says.
-
-        A user name is not `hidden`: it is part of every image's address. Raises PermanentError when the
-        variable is not set.
-        """
+    def secret(self, variable: str, purpose: str) -> str:
+        """The value of a variable that the YAML names. Raises PermanentError when it is not set."""
         value = os.environ.get(variable, "").strip()
         if not value:
             raise PermanentError(
                 f"the environment variable {variable} is not set, and {purpose} needs it",
                 f"Set {variable} where Dagster's code server and runs can see it, then materialize again.",
             )
-        if hidden:
-            self.secrets.append(value)
         return value
 
     def require_secrets_of_the_release(self) -> None:
@@ -240,11 +247,13 @@ def release_node(
         )
         def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             step = Step(project, context)
-            started = time.monotonic()
             with clear_failures(step):
                 recorded = work(step)
             return dg.MaterializeResult(
-                metadata={**recorded.metadata, **_timings(step.seconds, time.monotonic() - started)},
+                metadata={
+                    **clean_metadata(recorded.metadata, step.secrets),
+                    **_timings(step.seconds, time.monotonic() - step.started),
+                },
                 data_version=dg.DataVersion(recorded.data_version),
             )
 
@@ -259,14 +268,26 @@ def clear_failures(step: Step) -> Iterator[None]:
     try:
         yield
     except ReleaseError as error:
-        if isinstance(error, TransientError) and step.context.retry_number < RETRIES:
+        if is_tried_again(error, step.context.retry_number, time.monotonic() - step.started):
             error = wait_as_asked(error, step.say)
-        raise _failure(error, step) from None
+            raise _failure(error, step, again=isinstance(error, TransientError)) from None
+        raise _failure(error, step, again=False) from None
     except Exception as error:
-        # A mistake of ours would be made again: it is shown at once, with its traceback.
+        # A mistake of ours would be made again: it is shown at once, with its traceback. As text of ours:
+        # Dagster would write down the words of every error in the chain, and a library's may hold a token.
+        told = printable(redact("".join(traceback.format_exception(error)), step.secrets))
+        what = printable(redact(repr(error), step.secrets))
         raise dg.Failure(
-            f"release-assets itself failed: {redact(repr(error), step.secrets)}", allow_retries=False
-        ) from error
+            f"release-assets itself failed: {what}\n\nWhat to do: report it with the traceback, which is in "
+            "this failure's metadata. Nothing is lost, and it can be materialized again.",
+            metadata={"traceback": dg.MetadataValue.text(told), "kind": "mistake"},
+            allow_retries=False,
+        ) from None
+
+
+def is_tried_again(error: ReleaseError, retries: int, seconds: float) -> TypeGuard[TransientError]:
+    """Whether an attempt that took so many `seconds`, after so many `retries`, is followed by another."""
+    return isinstance(error, TransientError) and retries < (1 if seconds > LONG_ATTEMPT else RETRIES)
 
 
 def wait_as_asked(
@@ -289,7 +310,7 @@ def wait_as_asked(
     return error
 
 
-def _failure(error: ReleaseError, step: Step) -> dg.Failure:
+def _failure(error: ReleaseError, step: Step, *, again: bool) -> dg.Failure:
     """In the error's words; retried where that can help."""
     problem = printable(redact(error.problem, step.secrets))
     remedy = printable(redact(error.remedy, step.secrets))
@@ -306,8 +327,28 @@ def _failure(error: ReleaseError, step: Step) -> dg.Failure:
             "kind": kind,
             **_timings(step.seconds, None),
         },
-        allow_retries=not isinstance(error, PermanentError),
+        allow_retries=again,
     )
+
+
+def clean_metadata(metadata: Mapping[str, Any], secrets: Sequence[str]) -> dict[str, Any]:
+    """Metadata without the secrets: a server that knows a token can put it into a URL, a title or a text."""
+    return {name: _clean(value, secrets) for name, value in metadata.items()}
+
+
+def _clean(value: Any, secrets: Sequence[str]) -> Any:
+    match value:
+        case str():
+            return redact(value, secrets)
+        case dg.TextMetadataValue(text=text):
+            return dg.MetadataValue.text(redact(text or "", secrets))
+        case dg.UrlMetadataValue(url=url):
+            return dg.MetadataValue.url(redact(url or "", secrets))
+        case dg.MarkdownMetadataValue(md_str=text):
+            return dg.MetadataValue.md(redact(text or "", secrets))
+        case dg.TableMetadataValue(records=records):
+            return table({name: _clean(cell, secrets) for name, cell in row.data.items()} for row in records)
+    return value
 
 
 def _timings(seconds: Mapping[str, float], total: float | None) -> dict[str, dg.MetadataValue]:

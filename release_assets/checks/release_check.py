@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import dagster as dg
 
-from release_assets.assets.step import RETRY_POLICY, Step, clear_failures
+from release_assets.assets.step import RETRY_POLICY, Step, clean_metadata, clear_failures
 from release_assets.process import printable, redact
 from release_assets.project import Project
 
@@ -73,7 +73,7 @@ def release_checks(
                     if one.state == "error"
                     else dg.AssetCheckSeverity.WARN,
                     description=printable(redact(one.words, step.secrets)),
-                    metadata=one.metadata,
+                    metadata=clean_metadata(one.metadata, step.secrets),
                 )
 
         return checks

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from release_assets.assets.step import LONGEST_WAIT, wait_as_asked
-from release_assets.errors import PermanentError, TransientError
+import pytest
+
+from release_assets.assets.step import LONG_ATTEMPT, LONGEST_WAIT, is_tried_again, wait_as_asked
+from release_assets.errors import PermanentError, ReleaseError, TransientError
 
 
 def test_a_pause_that_was_asked_for_is_said_and_then_kept() -> None:
@@ -31,3 +33,20 @@ def test_a_pause_of_hours_is_left_to_a_person_with_the_time_from_when_on() -> No
     assert "It asks to be left alone for 901 s." in error.problem
     assert error.remedy.startswith("Materialize again after 2")
     assert slept == []
+
+
+@pytest.mark.parametrize(
+    ("error", "retries", "seconds", "again"),
+    [
+        (TransientError("no answer", ""), 0, 1, True),
+        (TransientError("no answer", ""), 3, 1, True),
+        (TransientError("no answer", ""), 4, 1, False),
+        (TransientError("no answer", ""), 0, LONG_ATTEMPT + 1, True),
+        (TransientError("no answer", ""), 1, LONG_ATTEMPT + 1, False),
+        (PermanentError("refused", ""), 0, 1, False),
+    ],
+)
+def test_what_may_pass_is_tried_five_times_and_twice_where_an_attempt_takes_minutes(
+    error: ReleaseError, retries: int, seconds: float, again: bool
+) -> None:
+    assert is_tried_again(error, retries, seconds) is again

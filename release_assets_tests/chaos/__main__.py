@@ -18,7 +18,7 @@ import click
 
 from release_assets.sandbox import sandbox
 from release_assets.sandbox.servers import free_port
-from release_assets_tests.chaos.judge import leaks, leaks_in_graphql, leaks_in_registry
+from release_assets_tests.chaos.judge import count, leaks, leaks_in_graphql, leaks_in_registry
 from release_assets_tests.chaos.kills import Lane, Release, watching
 from release_assets_tests.chaos.matrix import Row, cells, run_cell
 from release_assets_tests.maintainer import NewMaintainer, Stands
@@ -107,9 +107,8 @@ def kill(
     def enough() -> bool:
         return sum(len(release.kills) for lane in made for release in lane.releases) >= kills
 
-    secrets = {name: value for name, value in stands.variables.items() if name.endswith("TOKEN")}
     with ExitStack() as stack:
-        watched = stack.enter_context(watching(made, secrets))
+        watched = stack.enter_context(watching(made, stands.secrets))
         with ThreadPoolExecutor(lanes) as pool:
             for lane in [
                 pool.submit(lane.run, enough, *([tuple(victims)] if victims else [])) for lane in made
@@ -117,17 +116,16 @@ def kill(
                 if failed := lane.exception():
                     watched.wrong.append(f"a lane ended early: {failed!r}")
     with made[0].stack.webserver(free_port()) as url:
-        watched.wrong += leaks_in_graphql(url, secrets.values())
+        watched.wrong += leaks_in_graphql(url, stands.secrets)
     return [release for lane in made for release in lane.releases], watched.looks, watched.wrong
 
 
 def _leaks_of(new: NewMaintainer, stands: Stands, folder: Path) -> list[str]:
     """Secrets in any file that a Dagster kept, or in anything that can be pulled."""
-    secrets = [value for name, value in stands.variables.items() if name.endswith("TOKEN")]
-    found = leaks((file for file in folder.rglob("*") if file.is_file()), secrets)
+    found = leaks((file for file in folder.rglob("*") if file.is_file()), stands.secrets)
     for maintainer in new.made:
         if "image" in maintainer.attributes:
-            found += leaks_in_registry(maintainer, secrets)
+            found += leaks_in_registry(maintainer, stands.secrets)
     return found
 
 
@@ -152,36 +150,52 @@ def _table_of_kills(result: Result) -> list[str]:
         f"{len(kills)} kills in {len(result.releases)} releases, "
         f"with {result.looks} looks at floating tags meanwhile.",
         "",
-        "| killed | half | kills | nodes that were at work |",
-        "| --- | --- | --- | --- |",
+        "| killed | half | kills | nodes that were at work | outcome | seconds to converge "
+        "| duplicates | losses |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for victim, half in sorted({(kill.victim, kill.job) for kill, _ in kills}):
-        nodes = [kill.nodes for kill, _ in kills if (kill.victim, kill.job) == (victim, half)]
+        these = [(kill, made) for kill, made in kills if (kill.victim, kill.job) == (victim, half)]
+        nodes = [kill.nodes for kill, _ in these]
         counted = "; ".join(f"{node}: {nodes.count(node)}" for node in sorted(set(nodes)))
-        lines.append(f"| {victim} | {half} | {len(nodes)} | {counted} |")
-    seconds = [release.seconds for release in result.releases if release.kills and not release.wrong]
-    if seconds:
-        lines += [
-            "",
-            f"Seconds from a release's last kill to its end: median {statistics.median(seconds):.0f}, "
-            f"longest {max(seconds):.0f}. Runs that a maintainer had to launch, since Dagster's retries "
-            f"were used up: {sum(release.launched_again for release in result.releases)}.",
-        ]
-    return [*lines, ""]
+        wrong = [finding for _, made in these for finding in made.wrong]
+        whole = sum(not made.wrong for _, made in these)
+        seconds = [made.seconds for kill, made in these if kill is made.kills[-1] and not made.wrong]
+        took = f"{statistics.median(seconds):.0f}, at most {max(seconds):.0f}" if seconds else "—"
+        lines.append(
+            f"| {victim} | {half} | {len(these)} | {counted} | {whole} of {len(these)} whole "
+            f"| {took} | {_counts(wrong, 'doubled', 'lost')} |"
+        )
+    again = sum(release.launched_again for release in result.releases)
+    return [
+        *lines,
+        "",
+        "Seconds are from a release's last kill to its end, median and longest. "
+        f"Runs that a maintainer had to launch, since Dagster's retries were used up: {again}. "
+        f"Leaks found at the end: {count(result.wrong, 'leaked')}.",
+        "",
+    ]
 
 
 def _table_of_cells(rows: Sequence[Row]) -> list[str]:
     lines = [
-        "| destination | fault | lasts | outcome | seconds | tries again | requests hit |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| destination | fault | lasts | outcome | seconds | seconds again | tries again | requests hit "
+        "| duplicates | losses | leaks |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row.cell.destination, row.cell.kind, not row.cell.passes)):
         cell, lasts = row.cell, "a while" if row.cell.passes else "for good"
+        again = f"{row.again:.0f}" if row.again else "—"
         lines.append(
-            f"| {cell.destination} | {cell.kind} | {lasts} | {row.outcome} | {row.seconds:.0f} "
-            f"| {row.retries} | {row.hits} |"
+            f"| {cell.destination} | {cell.kind} | {lasts} | {row.outcome} | {row.seconds:.0f} | {again} "
+            f"| {row.retries} | {row.hits} | {_counts(row.wrong, 'doubled', 'lost', 'leaked')} |"
         )
     return [*lines, ""]
+
+
+def _counts(wrong: Sequence[str], *kinds: str) -> str:
+    """The last columns."""
+    return " | ".join(str(count(wrong, kind)) for kind in kinds)
 
 
 if __name__ == "__main__":

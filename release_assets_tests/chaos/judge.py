@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import requests
+from packaging.version import Version
 
 from release_assets.destinations.registry import MANIFESTS, Manifest, platform_images
+from release_assets.image_tags import floating_tags
+from release_assets.release import Channel
 from release_assets_tests.maintainer import Maintainer
 from release_assets_tests.secret_forms import forms_of
 
@@ -45,7 +48,7 @@ def _wrong_with_images(maintainer: Maintainer, version: str) -> list[str]:
     if manifest is None:
         return [f"lost: no manifest list {version}"]
     wrong += incomplete(maintainer, manifest)
-    floating = {tag: maintainer.digest(tag) for tag in (version.rpartition(".")[0], "latest")}
+    floating = {tag: maintainer.digest(tag) for tag in floating_tags(Version(version), Channel.STABLE)}
     wrong += [
         f"lost: {tag} is {digest}, not {version}'s {manifest.digest}"
         for tag, digest in floating.items()
@@ -64,6 +67,11 @@ def incomplete(maintainer: Maintainer, manifest: Manifest) -> list[str]:
         for platform, digest in images.items()
         if maintainer.registry.manifest(digest) is None
     ]
+
+
+def count(wrong: Iterable[str], kind: str) -> int:
+    """How many of the findings are of a kind: lost, doubled or leaked."""
+    return sum(f"{kind}:" in finding for finding in wrong)
 
 
 def _forms(secrets: Iterable[str]) -> dict[bytes, str]:
@@ -131,10 +139,21 @@ EVERYTHING = """
 { runsOrError { ... on Runs { results { runId runConfigYaml tags { key value } eventConnection { events {
   __typename
   ... on MessageEvent { message }
-  ... on MaterializationEvent { metadataEntries { label ... on TextMetadataEntry { text }
-    ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url } } }
-  ... on ExecutionStepFailureEvent { error { message stack causes { message stack } } }
+  ... on MaterializationEvent { metadataEntries { ...entry } }
+  ... on AssetCheckEvaluationEvent { evaluation { description metadataEntries { ...entry } } }
+  ... on ExecutionStepFailureEvent {
+    error { message stack causes { message stack } }
+    failureMetadata { metadataEntries { ...entry } }
+  }
 } } } } } }
+fragment entry on MetadataEntry {
+  label description
+  ... on TextMetadataEntry { text }
+  ... on MarkdownMetadataEntry { mdStr }
+  ... on UrlMetadataEntry { url }
+  ... on JsonMetadataEntry { jsonString }
+  ... on TableMetadataEntry { table { records } }
+}
 """
 
 

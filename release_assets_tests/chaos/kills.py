@@ -8,15 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 import psutil
+from packaging.version import Version
 
 from release_assets.errors import ReleaseError
+from release_assets.image_tags import floating_tags
+from release_assets.release import Channel
 from release_assets.run_launcher import is_alive, worker_of
 from release_assets.sandbox.stack import Stack
 from release_assets.sensors.github_releases import UNFINISHED
@@ -78,6 +81,11 @@ class Lane:
             self.stack.wait_for_first_ticks({f"{self.name}_release_tags", f"{self.name}_github_releases"})
             while not enough():
                 self._release(instance, daemon, enough, victims)
+
+    def floating_tags(self) -> list[str]:
+        """The floating tags that the release at work may move."""
+        newest = self.releases[-1:]
+        return [tag for made in newest for tag in floating_tags(Version(made.version), Channel.STABLE)]
 
     def _release(
         self,
@@ -254,22 +262,22 @@ class Watched:
 
 
 @contextmanager
-def watching(lanes: list[Lane], secrets: Mapping[str, str]) -> Iterator[Watched]:
+def watching(lanes: list[Lane], secrets: Iterable[str]) -> Iterator[Watched]:
     """Inside the block floating tags are looked at, and every process's arguments, again and again."""
     watched = Watched()
     stop = threading.Event()
-    forms = {form.encode() for secret in secrets.values() for form in forms_of(secret)}
+    forms = {form.encode() for secret in secrets for form in forms_of(secret)}
 
     def tags() -> None:
         while not stop.wait(0.5):
-            for lane in lanes:
+            for lane, tag in ((each, tag) for each in lanes for tag in each.floating_tags()):
                 try:
-                    manifest = lane.maintainer.registry.manifest("latest")
+                    manifest = lane.maintainer.registry.manifest(tag)
                     wrong = incomplete(lane.maintainer, manifest) if manifest else []
                 except ReleaseError as error:
-                    wrong = [f"lost: latest cannot be read: {error.problem}"]
+                    wrong = [f"lost: it cannot be read: {error.problem}"]
                 watched.looks += 1
-                watched.wrong += [f"{lane.name} latest: {word}" for word in wrong]
+                watched.wrong += [f"{lane.name} {tag}: {word}" for word in wrong]
 
     def arguments() -> None:
         while not stop.wait(0.2):

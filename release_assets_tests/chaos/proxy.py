@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import json
 import os
 import socket
 import struct
@@ -18,7 +20,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 
 KINDS = (
     "500", "502", "503", "429", "429-retry-after", "403",
-    "reset", "silence", "truncated", "garbage", "stale", "trickle",
+    "reset", "silence", "truncated", "garbage", "stale", "trickle", "echo",
 )  # fmt: skip
 GARBAGE = b"<html>\x00\xff\xfe it works! \x1b[31m</html>"
 
@@ -122,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
             case "403":
                 self._body()
                 self._send(Answer(403, fault.forbidden, list(fault.headers.items()), b"{}"))
+            case "echo" | "echo-403":
+                self._body()
+                status = 403 if fault.kind == "echo-403" else 500
+                self._send(_echo(status, self.headers.get("Authorization", "no credentials")))
             case kind if kind.isdigit():
                 self._body()
                 reason = http.client.responses[int(kind)]
@@ -187,6 +193,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing: the table is the log."""
+
+
+def _echo(status: int, authorization: str) -> Answer:
+    """An answer that repeats our credentials, as sent and decoded, wherever it has words."""
+    sent = authorization.rpartition(" ")[2]
+    decoded = ""
+    with contextlib.suppress(ValueError):
+        decoded = base64.b64decode(sent, validate=True).decode()
+    words = f"cannot serve {authorization} {decoded}"
+    body = json.dumps({"message": words, "errors": [{"code": "UNKNOWN", "message": words}]}).encode()
+    return Answer(status, words, [("Content-Type", "application/json"), ("X-Seen", words)], body)
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,7 +1,7 @@
 """One release by a real Dagster run in a process of its own: `python -m … HOME TAG < attributes`.
 
-Prints what came of it as JSON. The store is below HOME, so that the next process goes on with the same bytes;
-Dagster's own memory is not, so that it goes on from what it observes.
+Prints what came of it as JSON. RELEASE_ASSETS_STORE says where the next process finds the same bytes; HOME is
+new each time, so that it goes on from what it observes, and stays, so that it can be searched for secrets.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import BaseModel
 
-from release_assets.assets import pypi_publication
-from release_assets.destinations import buildx
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
+from release_assets.sandbox.stack import Stack
 
 
 class Outcome(BaseModel):
@@ -31,14 +31,11 @@ class Outcome(BaseModel):
 
 def main() -> None:
     """Materialize every node for the tag."""
-    # Minutes for users. What is tried here is that it ends, and how often that comes in a row.
-    buildx.SILENT_PUSH_SECONDS = 20.0
-    pypi_publication.INDEX_SECONDS = 60.0
     home, tag = sys.argv[1:]
     project = Project.model_validate(json.load(sys.stdin))
     assets: list[Any] = list(build_release_graph(project).assets or [])
     started = time.monotonic()
-    with dg.DagsterInstance.ephemeral(tempdir=home) as instance:
+    with Stack.at(Path(home), definitions={}, variables={}).instance() as instance:
         instance.add_dynamic_partitions(f"{project.project}_releases", [tag])
         result = dg.materialize(assets, partition_key=tag, instance=instance, raise_on_error=False)
         failures = {}
