@@ -229,7 +229,14 @@ def _lives(worker: tuple[int, float]) -> bool:
 
 
 def kill_everything_of(home: Path) -> int:
-    """SIGKILL to every process that has this DAGSTER_HOME, all at once; how many there were.
+    """SIGKILL to every process that has this DAGSTER_HOME, all at once; how many there were."""
+    found = processes_of(home)
+    _kill_all(found)
+    return len(found)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """The processes that have this DAGSTER_HOME.
 
     Those are daemon, code server, run workers and steps; what they have started has another environment.
     """
@@ -240,8 +247,7 @@ def kill_everything_of(home: Path) -> int:
                 found.append(process)
         except psutil.Error:
             continue
-    _kill_all(found)
-    return len(found)
+    return found
 
 
 def _kill_all(processes: list[psutil.Process]) -> None:

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from release_assets.sandbox.stack import Stack
-from release_assets_tests.chaos.kills import kill_everything_of
+from release_assets_tests.chaos.kills import kill_everything_of, processes_of
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
 
 NOTICED_SECONDS = 45.0  # after the restart: the next look of run monitoring, on a busy machine
 SLOW_BACKEND = """\
@@ -64,11 +64,47 @@ def test_a_stack_that_was_killed_in_a_build_releases_after_its_restart(
     assert list(maintainer.github_releases()) == ["v1.0.0"]
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float) -> None:
+def test_a_daemon_that_is_killed_in_the_middle_of_a_tick_releases_each_tag_once(
+    new: NewMaintainer,
+    package_stands: Stands,
+    tmp_path: Path,
+) -> None:
+    """Of four tags that one tick has found some are launched already, and its cursor is not kept yet."""
+    maintainer = new(package_stands)
+    definition = json.dumps({"type": "release_assets.ReleaseGraph", "attributes": maintainer.attributes})
+    stack = Stack.at(
+        tmp_path / "home", definitions={maintainer.name: definition}, variables=maintainer.variables
+    )
+    versions = [f"1.{minor}.0" for minor in range(4)]
+    sensor = f"{maintainer.name}_release_tags"
+    with stack.instance() as instance:
+        with stack.daemon():
+            stack.wait_for_first_ticks({sensor})
+            commits = {version: maintainer.commit(version) for version in versions}
+            daemon = next(process for process in processes_of(stack.home) if "run" in process.cmdline())
+            for version, commit in commits.items():
+                maintainer.repository.tag(f"v{version}", commit)
+            wait_for(lambda: instance.get_runs_count() > 0, 60, pause=0.002)
+            daemon.suspend()
+            launched = instance.get_runs_count()
+            kill_everything_of(stack.home)
+        assert 0 < launched < len(versions)
+        with stack.daemon():
+            key = dg.AssetKey([maintainer.name, "github_release"])
+            tags = {f"v{version}" for version in versions}
+            wait_for(lambda: instance.get_materialized_partitions(key) == tags, 240)
+        # A run that was killed is launched once more by Dagster; the sensor itself launched each tag once.
+        asked_for = [run.tags["dagster/run_key"] for run in instance.get_runs() if run.parent_run_id is None]
+    assert sorted(asked_for) == [f"release v{version}" for version in versions]
+    assert len(maintainer.served()) == 2 * len(versions)
+    assert sorted(maintainer.github_releases()) == sorted(tags)
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float, *, pause: float = 0.2) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def steps_at_work(instance: dg.DagsterInstance) -> list[str]:
