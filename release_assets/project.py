@@ -253,6 +253,9 @@ class Project(Declared):
 
     project: str = Field(pattern=r"^[a-z0-9_]+$", description="asset key prefix and group name")
     repository: str = Field(min_length=1, description="any git remote or path")
+    allow_http: bool = Field(
+        default=False, description="fetch the repository unencrypted: over http:// or git://"
+    )
     package: Package
     tags: Tags = Tags()
     index: PackageIndex = PackageIndex()
@@ -288,6 +291,17 @@ class Project(Declared):
             # GitHub takes a token in the user's place: https://TOKEN@github.com/owner/name
             raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         return remote
+
+    @model_validator(mode="after")
+    def _fetch_encrypted(self) -> Project:
+        # Whoever stands between could hand out another commit under our tag.
+        unencrypted = urlsplit(self.repository).scheme in {"http", "git"} and not is_loopback(self.repository)
+        if unencrypted and not self.allow_http:
+            raise ValueError(
+                f"{self.repository!r} is not encrypted; use https or ssh, "
+                "or say allow_http: true for the project"
+            )
+        return self
 
     @property
     def secret_variables(self) -> list[str]:

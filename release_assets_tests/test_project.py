@@ -90,7 +90,7 @@ def test_a_remote_elsewhere_needs_the_github_repository() -> None:
         ({"index": {"uplod_url": "x"}}, "unknown key 'uplod_url'; did you mean 'upload_url'?"),
         ({"image": {"repository": "r", "platform": []}}, "unknown key 'platform'; did you mean 'platforms'?"),
         ({"tags": {"qqq": "v{version}"}}, "unknown key 'qqq'; known are release, test, rebuild"),
-        ({1: 2}, "unknown key 1; known are project, repository, package"),
+        ({1: 2}, "unknown key 1; known are project, repository, allow_http, package"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_known_one(changes: dict[Any, Any], message: str) -> None:
@@ -171,6 +171,22 @@ def test_plain_http_is_for_this_machine_only_unless_it_is_allowed(changes: dict[
 )
 def test_which_hosts_are_this_machine(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize("remote", ["http://git.example/o/n.git", "git://git.example/o/n.git"])
+def test_a_repository_is_fetched_encrypted_unless_the_yaml_allows_it(remote: str) -> None:
+    github = {"repository": "o/n"}
+    said = refusal(repository=remote, github=github)
+    assert f"{remote!r} is not encrypted; use https or ssh, or say allow_http: true for the project" in said
+    declare(repository=remote, github=github, allow_http=True)
+
+
+@pytest.mark.parametrize(
+    "remote",
+    ["http://localhost:8080/n.git", "git@git.example:o/n.git", "ssh://git.example/o/n.git", "/srv/n.git"],
+)
+def test_a_repository_of_this_machine_or_over_ssh_needs_no_word(remote: str) -> None:
+    assert declare(repository=remote, github={"repository": "o/n"}).repository == remote
 
 
 @pytest.mark.parametrize("url", ["ftp://pypi.example/", "pypi.example", "https://", "file:///srv/index"])

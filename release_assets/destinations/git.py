@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -19,6 +20,8 @@ from release_assets.process import CommandFailedError, environment, printable, r
 LOOK_SECONDS = 30.0  # for asking a remote for its tags; half of what a sensor's tick may take
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository
 LOCAL_SECONDS = 300.0  # for what happens on this machine
+# A remote that trickles is given up long before FETCH_SECONDS: bytes a second, and for how many seconds.
+SLOWEST = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 Log = Callable[[str], None]
 
@@ -175,11 +178,24 @@ class Mirror:
         return _git("--git-dir", str(self.path), *arguments, timeout=timeout, remote=self.remote)
 
 
+def _nothing_unencrypted(remote: str) -> dict[str, str]:
+    """Settings that keep git from it in redirects and submodules, unless the remote itself is unencrypted."""
+    never = sorted({"http", "git"} - {urlsplit(remote).scheme})
+    settings = {"GIT_CONFIG_COUNT": str(len(never))}
+    for number, scheme in enumerate(never):
+        settings |= {
+            f"GIT_CONFIG_KEY_{number}": f"protocol.{scheme}.allow",
+            f"GIT_CONFIG_VALUE_{number}": "never",
+        }
+    return settings
+
+
 # What git says when asking again will not help; anything else may be the network.
 REFUSALS = re.compile(
     r"authentication failed|could not read (username|password)|permission denied|access denied"
     r"|repository .*not found|does not (appear to be a git repository|exist)|not a git repository"
-    r"|returned error: 40[13]|host key verification failed|dubious ownership|bad object|unknown revision",
+    r"|returned error: 40[13]|host key verification failed|transport '\w+' not allowed"
+    r"|dubious ownership|bad object|unknown revision",
     re.IGNORECASE,
 )
 
@@ -188,7 +204,13 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     # No prompt may be waited for; keys and credential helpers are the user's own, as on the command line.
     needed = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND") if name in os.environ}
     env = environment(
-        GIT_TERMINAL_PROMPT="0", GIT_ASKPASS="true", SSH_ASKPASS="true", GIT_OPTIONAL_LOCKS="0", **needed
+        GIT_TERMINAL_PROMPT="0",
+        GIT_ASKPASS="true",
+        SSH_ASKPASS="true",
+        GIT_OPTIONAL_LOCKS="0",
+        **_nothing_unencrypted(remote),
+        **SLOWEST,
+        **needed,
     )
     env["LC_ALL"] = "C.UTF-8"  # what git says is looked at below, in English
     env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")

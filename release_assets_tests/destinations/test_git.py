@@ -319,6 +319,21 @@ def test_a_checkout_is_changed_without_harm_to_the_next(
     assert (twice / "README.md").read_text() == "A sample.\n"
 
 
+def test_a_submodule_that_would_be_fetched_unencrypted_is_refused(tmp_path: Path) -> None:
+    project = Repository(tmp_path / "project")
+    modules = '[submodule "vendor"]\n\tpath = vendor\n\turl = http://127.0.0.1:1/library.git\n'
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{project.first},vendor")
+    (project.path / ".gitmodules").write_text(modules)
+    project.git("add", ".gitmodules")
+    project.git("commit", "--quiet", "--message", "submodule")
+    with pytest.raises(PermanentError, match="transport 'http' not allowed"):
+        checkout(
+            Mirror(project.remote, tmp_path / "mirrors"),
+            project.git("rev-parse", "HEAD"),
+            tmp_path / "source",
+        )
+
+
 def test_a_submodule_is_checked_out_with_its_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # git refuses submodules from paths unless the user allows it; real ones come over https.
     (tmp_path / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
