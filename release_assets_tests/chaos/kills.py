@@ -29,10 +29,44 @@ from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.secret_forms import forms_of
 
 VICTIMS = ("worker", "tree", "stack")
-HALF_SECONDS = {"release": 5.0, "docker": 8.0}  # what they take undisturbed on two cores, about
+# The nodes of both halves, and the seconds that they take on two cores, about.
+HALVES = {
+    "release": {"version": 1.0, "sdist": 3.0, "wheel": 3.0, "pypi_publication": 3.0, "github_release": 2.0},
+    "docker": {
+        "image_linux_amd64": 3.0,
+        "image_linux_arm64": 3.0,
+        "manifest_list": 1.0,
+        "floating_tags": 1.0,
+    },
+}
 CONVERGE_SECONDS = 420.0
 # Within which a run whose worker died is retried: by Dagster, or by our sensor where Dagster lost it.
 RETRIED_SECONDS = {"true": 120.0, "false": 10.0}  # by what Dagster says in its tag will_retry
+
+
+@dataclass(frozen=True)
+class Aim:
+    """When to kill: in which half, and while which node is at work; None: at any instant of the half."""
+
+    half: str
+    node: str | None
+
+    @classmethod
+    def at_random(cls, random: random.Random) -> Aim:
+        """Each half as often as the other, and every second time no node in particular."""
+        half = random.choice(sorted(HALVES))
+        return cls(half, random.choice([None, random.choice(list(HALVES[half]))]))
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """The later of two is the one that a release comes to later."""
+        return self.half == "docker", list(HALVES[self.half]).index(self.node) if self.node else 0
+
+    @property
+    def seconds(self) -> float:
+        """How long what it aims at takes, about."""
+        nodes = HALVES[self.half]
+        return nodes[self.node] if self.node else sum(nodes.values())
 
 
 @dataclass
@@ -98,18 +132,24 @@ class Lane:
         tag = f"v{release.version}"
         self.maintainer.tag(tag, release.version)
         self.releases.append(release)
-        planned = self.random.randint(1, 4)
+        aims = sorted(
+            (Aim.at_random(self.random) for _ in range(self.random.randint(1, 4))), key=lambda aim: aim.order
+        )
         first: dict[str, str] = {}
+        distributions = self.stack.home / "storage" / "release_assets" / "distributions"
         since = time.monotonic()
         while not self._is_complete(instance, tag):
-            first = built_first(self.stack.home, self.name, tag) | first
+            first = built_first(distributions, self.name, tag) | first
             run = self._at_work(instance, tag)
-            if run is not None and len(release.kills) < planned and not enough():
+            if run is not None and aims and not enough():
                 done = sum(len(made.kills) for made in self.releases)
                 # Each of them once, whatever the seed.
                 victim = victims[done] if done < len(victims) else self.random.choice(victims)
-                if self._kill(instance, daemon, run, release, victim):
+                aim, at_work = aims[0], run.job_name.rpartition("_")[2]
+                if at_work == aim.half and self._kill(instance, daemon, run, release, victim, aim):
                     since = time.monotonic()
+                if at_work == aim.half or at_work == "docker":
+                    aims.pop(0)  # hit, or missed for good
             elif run is None and self._is_given_up(instance, tag):
                 self._launch(tag, "docker" if self._has(instance, tag, "github_release") else "release")
                 release.launched_again += 1
@@ -131,15 +171,13 @@ class Lane:
         run: dg.DagsterRun,
         release: Release,
         victim: str,
+        aim: Aim,
     ) -> bool:
-        """Kill at a random moment of the run; whether it was still at work then."""
-        half = run.job_name.rpartition("_")[2]
-        time.sleep(self.random.uniform(0, HALF_SECONDS[half]))
-        nodes = [
-            step.step_key.rpartition("__")[2]
-            for step in instance.get_run_step_stats(run.run_id)
-            if step.start_time is not None and step.end_time is None
-        ]
+        """Kill at a random moment of what is aimed at; whether the run was still at work then."""
+        if aim.node is not None and not self._wait_for(instance, run, aim.node):
+            return False
+        time.sleep(self.random.uniform(0, aim.seconds))
+        nodes = _nodes_at_work(instance, run)
         worker = worker_of(instance, run.run_id)
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.is_finished or worker is None or not _lives(worker):
@@ -152,10 +190,24 @@ class Lane:
                 _kill_all([process, *(process.children(recursive=True) if victim == "tree" else [])])
             except psutil.Error:
                 return False  # it ended in this very moment
-        release.kills.append(Kill(victim, half, ", ".join(sorted(nodes)) or "between nodes", release.version))
+        release.kills.append(
+            Kill(victim, aim.half, ", ".join(sorted(nodes)) or "between nodes", release.version)
+        )
         if victim == "stack":
             daemon.restart()
         return True
+
+    def _wait_for(self, instance: dg.DagsterInstance, run: dg.DagsterRun, node: str) -> bool:
+        """Return when the node is at work; whether it is: the run may have ended before."""
+        deadline = time.monotonic() + CONVERGE_SECONDS
+        while time.monotonic() < deadline:
+            if node in _nodes_at_work(instance, run):
+                return True
+            now = instance.get_run_by_id(run.run_id)
+            if now is None or now.is_finished:
+                return False
+            time.sleep(0.05)
+        return False
 
     def _at_work(self, instance: dg.DagsterInstance, tag: str) -> dg.DagsterRun | None:
         """The run of the tag that has a worker; one whose worker was killed is Dagster's to notice."""
@@ -220,6 +272,15 @@ class _Daemon:
     def __exit__(self, *_: object) -> None:
         self._running.__exit__(None, None, None)
         kill_everything_of(self._stack.home)
+
+
+def _nodes_at_work(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The nodes of a run that have begun and not ended."""
+    return [
+        step.step_key.rpartition("__")[2]
+        for step in instance.get_run_step_stats(run.run_id)
+        if step.start_time is not None and step.end_time is None
+    ]
 
 
 def _lives(worker: tuple[int, float]) -> bool:

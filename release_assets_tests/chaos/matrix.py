@@ -110,18 +110,19 @@ def run_cell(cell: Cell, stands: Stands, new: NewMaintainer) -> Row:
         wrong.append("the fault never happened")
     if first.seconds > cell.seconds:
         wrong.append(f"late: {first.seconds:.0f} s, {cell.seconds:.0f} s are promised")
-    wrong += wrong_with(maintainer, "1.0.0", built_first(maintainer.home, maintainer.name, "v1.0.0"))
+    first_built = built_first(maintainer.home / "distributions", maintainer.name, "v1.0.0")
+    wrong += wrong_with(maintainer, "1.0.0", first_built)
     wrong += leaks((file for file in maintainer.home.rglob("*") if file.is_file()), stands.secrets)
     outcome = "wrong" if wrong else "converged" if first.success else "failed clearly, then converged"
     again_seconds = again.seconds if again else 0.0
     return Row(cell, outcome, first.seconds, again_seconds, first.retries, fault.hits, words, wrong)
 
 
-def built_first(home: Path, project: str, tag: str) -> dict[str, str]:
+def built_first(store: Path, project: str, tag: str) -> dict[str, str]:
     """The name and sha256 of the files that the store keeps."""
     kept = (
         Distribution.model_validate_json(record.read_text())
-        for record in home.rglob(f"distributions/{project}/{tag}/*.json")
+        for record in (store / project / tag).glob("*.json")
     )
     return {distribution.filename: distribution.sha256 for distribution in kept}
 
