@@ -143,7 +143,7 @@ def test_a_higher_version_of_the_series_keeps_its_tag(version: Version, publishe
 
 
 @given(st.lists(few_versions, unique=True))
-@settings(MANY, max_examples=500)
+@settings(MANY, max_examples=3_000)  # of four versions and more each, on the average
 def test_tags_only_move_forward_in_whatever_order_releases_come(order: list[Version]) -> None:
     tags: dict[str, Version] = {}
     published: set[Version] = set()

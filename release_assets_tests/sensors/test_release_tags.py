@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_assets.errors import PermanentError
-from release_assets.release import ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.sensors.release_tags import Rebuild, TagChanges, tag_changes
 from release_assets_tests.repository import Repository
 from release_assets_tests.sensors.conftest import Ticks
@@ -201,6 +203,43 @@ def test_tags_pushed_while_nobody_looked_are_all_released(repository: Repository
     assert sorted(str(request.partition_key) for request in requests) == sorted(pushed)
     assert {request.job_name for request in requests} == {"sample_release"}
     assert sensor.tick() == []
+
+
+def test_ten_thousand_tags_of_any_kind_in_one_push_are_no_trouble(
+    repository: Repository, start: StartTicks
+) -> None:
+    pushed = made_up_tags(10_000)
+    sensor = start()
+    sensor.tick()
+    refs = "".join(f"{repository.first} refs/tags/{name}\n" for name in pushed)
+    (repository.path / ".git" / "packed-refs").write_text(refs, encoding="utf-8")
+    requests = sensor.tick()
+    parsed = {name: parse_tag(name, PATTERNS) for name in pushed}
+    asked_for = {tag.name: tag for tag in parsed.values() if isinstance(tag, ParsedTag)}
+    releases = {name for name, tag in asked_for.items() if tag.kind is not TagKind.REBUILD}
+    assert len(releases) > 2_000
+    assert sum(isinstance(tag, MalformedTag) for tag in parsed.values()) > 3_000
+    assert {request.partition_key for request in requests if request.job_name == "sample_release"} == releases
+    assert len({request.run_key for request in requests}) == len(requests)
+    assert set(sensor.partitions) == releases
+    assert sensor.tick() == []
+
+
+def made_up_tags(number: int) -> list[str]:
+    """Different tags, the same each time, that git takes: half are versions, the others nearly or nothing."""
+    chance = random.Random(1)  # noqa: S311
+    made: set[str] = set()
+    while len(made) < number:
+        prefix = chance.choice(["v", "v", "test-v", "docker-rebuild-v", ""])
+        numbers = ".".join(str(chance.randint(0, 40)) for _ in range(chance.randint(1, 4)))
+        end = chance.choice(["", "", "rc1", "-rc.1", ".post2", "-1", ".dev0", "a1", "+local"])
+        noise = "".join(
+            chance.choices("0123456789.-_+!abcdehloprstvwxV\u0661\u017f\u2028", k=chance.randint(1, 9))
+        )
+        name = prefix + chance.choice([numbers + end, noise])
+        if not re.search(r"\.\.|^[.-]|\.(lock)?$", name):
+            made.add(name)
+    return sorted(made)
 
 
 def test_a_remote_that_is_gone_fails_the_tick_and_forgets_nothing(
