@@ -203,3 +203,38 @@ def test_signing_without_a_key_needs_cosign(
     step = step_of(maintainer)
     with maintainer.environment():
         check_destinations(step)
+
+
+# A release whose files are on the index already
+
+
+def test_what_the_images_need_is_asked_before_the_release_on_github(
+    maintainer: Maintainer, server: ScriptedServer
+) -> None:
+    maintainer.tag(TAG, "1.2.3")
+    assert maintainer.materialize(TAG, *BUILD, "pypi_publication").success
+    maintainer.attributes["image"] = {"repository": on(server)}
+    server.answers(Told(403, b"denied"))
+    del maintainer.variables["PYPI_TOKEN"]  # no more is needed of the index
+    token = maintainer.variables.pop("GITHUB_TOKEN")
+    refused = maintainer.materialize(TAG, "github_release")
+    words = refused.words("github_release")
+    assert refused.retried == []
+    assert "- environment variables that are not set: GITHUB_TOKEN\n" in words
+    assert "/tests/sample/blobs/uploads/ answered 403 Forbidden: denied" in words
+    assert maintainer.github_releases() == {}
+
+    maintainer.variables["GITHUB_TOKEN"] = token
+    assert "answered 403 Forbidden" in maintainer.materialize(TAG, "github_release").words("github_release")
+    assert maintainer.github_releases() == {}
+
+    server.answers(Told(503))  # that passes: the files are out, and the release goes on
+    outcome = maintainer.materialize(TAG, "github_release")
+    assert outcome.success
+    assert "/tests/sample/blobs/uploads/ answered 503 Service Unavailable" in outcome.said
+    assert set(maintainer.github_releases()) == {TAG}
+
+    server.answers(Told(403))  # nothing is left to do, so that nothing is needed
+    seen = len(server.seen)
+    assert maintainer.materialize(TAG, "github_release").success
+    assert len(server.seen) == seen
