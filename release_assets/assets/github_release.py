@@ -107,7 +107,8 @@ def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
         try:
             check_destinations(step, uploaded=True)
         except TransientError as error:
-            step.context.log.warning(redact(error.problem, step.secrets))
+            words = f"Going on all the same, since the index has the files. {error.problem}"
+            step.context.log.warning(redact(words, step.secrets))
 
 
 def is_latest(release: Release, step: Step) -> bool:

@@ -87,8 +87,7 @@ def in_one(tag: str, errors: Sequence[ReleaseError]) -> ReleaseError:
     if not refused:
         problems = "\n".join(f"- {error.problem}" for error in unwell)
         return TransientError(
-            f"{tag} cannot be released now, and nothing was uploaded, since this could not be asked:\n"
-            f"{problems}",
+            f"Not everything that {tag} needs can be asked now, and nothing was uploaded now:\n{problems}",
             remedy,
             wait=max(error.wait for error in unwell),
         )
@@ -127,6 +126,7 @@ def _ask_registry(image: Image) -> str:
 
 
 def _ask_cosign(sign: Sign) -> str:
+    # cosign is wanted here, and not only where images are signed: nothing else tells whether a key opens.
     if sign.key_env is None:
         cosign.check_installed(environment())
         return "cosign is installed"
