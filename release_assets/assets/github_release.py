@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,12 @@ from string import Template
 
 import dagster as dg
 
+from release_assets.assets.preflight import check_destinations
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import github
+from release_assets.errors import PermanentError, TransientError
 from release_assets.image_tags import image_tag
+from release_assets.process import redact
 from release_assets.project import Project
 from release_assets.release import Channel, Release, release_versions
 from release_assets.store import Distribution, sha256_of
@@ -39,7 +43,6 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                 data_version="none", metadata={"release": "none: test releases go to the test index only"}
             )
         distributions = step.kept("sdist"), step.kept("wheel")
-        token = step.secret(project.github.token_env, f"the release in {project.github.repository}")
         with step.folder() as folder:
             files = [step.store.fetch(kept, folder) for kept in distributions]
             sums = folder / "SHA256SUMS"
@@ -55,6 +58,8 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                     github.WantedAsset(path, path.stat().st_size, sha256_of(path)) for path in (*files, sums)
                 ),
             )
+            _check_what_comes(step, wanted)
+            token = step.secret(project.github.token_env, f"the release in {project.github.repository}")
             published, seconds = github.publish_release(
                 github.connect(project.github.api_url, token),
                 project.github.repository,
@@ -80,6 +85,30 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         )
 
     return work
+
+
+def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
+    """Try every credential that is still needed, unless the release is there already.
+
+    The files may be on the index since long ago: then this is the first thing that cannot be undone.
+    Raises PermanentError for what is refused. What is only out of reach now is told and not waited for: the
+    files are out, and GitHub's release shall not lack for a registry that is unwell.
+    """
+    hub = step.project.github
+    with step.stage("preflight"):
+        # What is refused here is told by the preflight, with all the rest.
+        with contextlib.suppress(PermanentError):
+            token = step.secret(hub.token_env, f"the release in {hub.repository}")
+            observed, _ = github.find_release(
+                github.connect(hub.api_url, token), hub.repository, wanted.tag, token_env=hub.token_env
+            )
+            if github.release_plan(observed, wanted).is_done:
+                return
+        try:
+            check_destinations(step, uploaded=True)
+        except TransientError as error:
+            words = f"Going on all the same, since the index has the files. {error.problem}"
+            step.context.log.warning(redact(words, step.secrets))
 
 
 def is_latest(release: Release, step: Step) -> bool:

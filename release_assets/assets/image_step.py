@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,13 +60,20 @@ def image_source(step: Step) -> ImageSource:
     return ImageSource(commit, f"the rebuild tag {name}", is_rebuild=True)
 
 
+def login_variables(image: Image) -> tuple[str, ...]:
+    """The variables of the registry's login; none for a registry on this machine that was given neither."""
+    variables = image.username_env, image.token_env
+    host = parse_repository(image.repository).host
+    is_given = any(os.environ.get(variable, "").strip() for variable in variables)
+    return variables if is_given or not is_loopback(f"//{host}") else ()
+
+
 def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
     """User and token for the registry; None for a registry on this machine that was given neither.
 
     Raises PermanentError naming the variable that is missing.
     """
-    host = parse_repository(image.repository).host
-    if is_loopback(f"//{host}") and not step.has_secret(image.username_env, image.token_env):
+    if not login_variables(image):
         return None
     purpose = f"pushing to {image.repository}"
     return step.secret(image.username_env, purpose), step.secret(image.token_env, purpose)
@@ -73,7 +81,11 @@ def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
 
 def image_registry(step: Step, image: Image) -> Registry:
     """The registry that holds the project's images."""
-    credentials = image_credentials(step, image)
+    return registry_of(image, image_credentials(step, image))
+
+
+def registry_of(image: Image, credentials: tuple[str, str] | None) -> Registry:
+    """The registry that holds the image, asked with user and token, or as anybody."""
     return Registry(
         parse_repository(image.repository),
         username=credentials[0] if credentials else None,

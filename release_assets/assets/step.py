@@ -22,7 +22,7 @@ from release_assets.destinations import git
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.process import printable, redact
 from release_assets.project import Project
-from release_assets.release import Channel, MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
+from release_assets.release import MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
 from release_assets.store import Distribution, DistributionStore, Kind
 
 RETRIES = 4
@@ -161,29 +161,6 @@ class Step:
                 f"Set {variable} where Dagster's code server and runs can see it, then materialize again.",
             )
         return value
-
-    def require_secrets_of_the_release(self) -> None:
-        """Raises PermanentError naming every variable that this release will need and that is not set.
-
-        Asked before the first thing that cannot be undone: a release that stops at its last destination
-        for want of a token is the failure that this project exists to end.
-        """
-        project = self.project
-        needed = [project.index_for(self.release.channel).token_env]
-        if self.release.channel is not Channel.TEST:
-            needed.append(project.github.token_env)
-        if project.image is not None:
-            needed += [project.image.username_env, project.image.token_env]
-            if project.image.sign is not None and project.image.sign.key_env is not None:
-                needed.append(project.image.sign.key_env)
-        missing = [variable for variable in needed if not self.has_secret(variable)]
-        if missing:
-            raise PermanentError(
-                f"the release of {self.tag.name} needs environment variables that are not set: "
-                + ", ".join(missing),
-                "Set them where Dagster's code server and runs can see them, then materialize again. "
-                "Nothing was uploaded now.",
-            )
 
     def say(self, line: str) -> None:
         """A line for the event log: what a maintainer who watches wants to know."""

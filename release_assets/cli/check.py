@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from release_assets import isolation
+from release_assets.assets.preflight import Need, needs
 from release_assets.cli.runs import declared_projects
-from release_assets.destinations import buildx, git, github, package_index
-from release_assets.destinations.registry import Registry, parse_repository
+from release_assets.destinations import buildx, git, package_index
+from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
-from release_assets.process import printable, redact
-from release_assets.project import Image, PackageIndex, Project, is_loopback
-from release_assets.release import release_versions
+from release_assets.process import environment, printable, redact
+from release_assets.project import Image, Project, Scan
+from release_assets.release import Channel, release_versions
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
 
@@ -115,45 +117,29 @@ def _machine() -> Iterator[Row]:
 def _looks(project: Project) -> Iterator[Look]:
     name = project.project
     yield Look(name, "git", lambda: _git(project))
-    for channel, index in (("index", project.index), ("test_index", project.test_index)):
-        token = os.environ.get(index.token_env, "").strip()
-        if_not: Literal["warning", "failed"] = "failed" if channel == "index" else "warning"
-        if not token:
-            yield _missing(name, channel, [index.token_env], if_not)
-        else:
-            yield Look(name, channel, _index(name, channel, index, token), (token,), if_not)
-    token = os.environ.get(project.github.token_env, "").strip()
-    if token:
-        yield Look(name, "github", lambda: _github(project, token), (token,))
-    else:
-        yield _missing(name, "github", [project.github.token_env], "failed")
+    # Asked by the very functions of a release's preflight, so that the two cannot disagree.
+    pages = {"index": project.index.simple_url, "test_index": project.test_index.simple_url}
+    asked = {need.what: need for channel in Channel for need in needs(project, channel)}
+    for need in asked.values():
+        secrets = tuple(filter(None, (os.environ.get(variable, "").strip() for variable in need.secrets)))
+        # Whoever makes no test releases needs no token for them.
+        if_not: Literal["warning", "failed"] = "warning" if need.what == "test_index" else "failed"
+        yield Look(name, need.what, _asked(name, need, pages.get(need.what)), secrets, if_not)
     if project.image is not None:
-        yield from _image_looks(name, project.image)
+        for platform in project.image.platforms:
+            yield Look(name, platform, _platform(name, project.image, platform))
+        if (scan := project.image.scan) is not None:
+            yield Look(name, "scan", lambda: _scan(name, scan))
 
 
-def _image_looks(name: str, image: Image) -> Iterator[Look]:
-    username = os.environ.get(image.username_env, "").strip()
-    token = os.environ.get(image.token_env, "").strip()
-    host = parse_repository(image.repository).host
-    if (username and token) or (is_loopback(f"//{host}") and not (username or token)):
-        yield Look(name, "registry", lambda: _registry(name, image, username, token), (token,))
-    else:
-        missing = [
-            variable
-            for variable, value in ((image.username_env, username), (image.token_env, token))
-            if not value
-        ]
-        yield _missing(name, "registry", missing, "failed")
-    for platform in image.platforms:
-        yield Look(name, platform, _platform(name, image, platform))
+def _asked(name: str, need: Need, simple_url: str | None) -> Callable[[], Iterator[Row]]:
+    def rows() -> Iterator[Row]:
+        words = need.ask()
+        if simple_url is not None:  # a release has looked at its page long before
+            package_index.observe(simple_url, name)
+        yield Row(name, need.what, "ok", words)
 
-
-def _missing(project: str, what: str, variables: list[str], state: Literal["warning", "failed"]) -> Look:
-    row = Row(
-        project, what, state, f"{' and '.join(variables)} not set",
-        "Set it where Dagster's code server and runs can see it.",
-    )  # fmt: skip
-    return Look(project, what, lambda: iter([row]))
+    return rows
 
 
 def _git(project: Project) -> Iterator[Row]:
@@ -161,32 +147,6 @@ def _git(project: Project) -> Iterator[Row]:
     versions = release_versions(tags, project.tags.patterns)
     newest = f", the newest {max(versions)}" if versions else ""
     yield Row(project.project, "git", "ok", f"{project.repository}: {len(versions)} releases{newest}")
-
-
-def _index(name: str, channel: str, index: PackageIndex, token: str) -> Callable[[], Iterator[Row]]:
-    def rows() -> Iterator[Row]:
-        package_index.check_access(index.upload_url, token, token_env=index.token_env)
-        package_index.observe(index.simple_url, name)
-        yield Row(name, channel, "ok", f"{index.upload_url} takes the token in {index.token_env}")
-
-    return rows
-
-
-def _github(project: Project, token: str) -> Iterator[Row]:
-    there = project.github
-    github.check_access(github.connect(there.api_url, token), there.repository, token_env=there.token_env)
-    yield Row(project.project, "github", "ok", f"{there.repository} takes the token in {there.token_env}")
-
-
-def _registry(name: str, image: Image, username: str, token: str) -> Iterator[Row]:
-    Registry(
-        parse_repository(image.repository),
-        username=username or None,
-        token=token or None,
-        username_env=image.username_env,
-        token_env=image.token_env,
-    ).check_access()
-    yield Row(name, "registry", "ok", f"{image.repository} may be pushed to")
 
 
 def _platform(name: str, image: Image, platform: str) -> Callable[[], Iterator[Row]]:
@@ -197,3 +157,14 @@ def _platform(name: str, image: Image, platform: str) -> Callable[[], Iterator[R
         yield Row(name, platform, "ok", f"{engine.name} runs it")
 
     return rows
+
+
+def _scan(name: str, scan: Scan) -> Iterator[Row]:
+    program = scan.command[0]
+    if shutil.which(program, path=environment()["PATH"]):
+        yield Row(name, "scan", "ok", f"{program} is installed")
+    else:
+        yield Row(
+            name, "scan", "failed", f"{program} is not installed, and image: scan: in defs.yaml asks for it",
+            "Install it where images are checked: without its word no floating tag moves.",
+        )  # fmt: skip

@@ -35,19 +35,35 @@ class Key:
     key_env: str
 
 
-def is_signed(reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> bool:
-    """Whether the image `name@sha256:…` has a valid signature of this key.
+def check_installed(env: Mapping[str, str]) -> None:
+    """Raises PermanentError where cosign is not installed, or does not run."""
+    try:
+        _cosign(["version"], None, env, ())
+    except CommandFailedError as error:
+        raise PermanentError(f"cosign does not run: {_said(error)}", "Install it anew.") from None
 
-    Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
+
+def public_key(key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> str:
+    """The public half of the key, in PEM: whether there is one shows whether cosign can use the key.
+
+    Raises PermanentError where it cannot.
     """
     try:
-        public = _cosign(["public-key", "--key", f"env://{PRIVATE}"], key, env, secrets)
+        return _cosign(["public-key", "--key", f"env://{PRIVATE}"], key, env, secrets)
     except CommandFailedError as error:
         raise PermanentError(
             f"cosign cannot use the key in {key.key_env}: {_said(error)}",
             f"Put the whole private key (cosign generate-key-pair makes one) into {key.key_env}, and check "
             "its password.",
         ) from None
+
+
+def is_signed(reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> bool:
+    """Whether the image `name@sha256:…` has a valid signature of this key.
+
+    Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
+    """
+    public = public_key(key, env, secrets=secrets)
     verify = ["verify", "--key", f"env://{PUBLIC}", "--insecure-ignore-tlog=true", *_insecure(reference)]
     try:
         _cosign([*verify, reference], key, {**env, PUBLIC: public}, secrets)

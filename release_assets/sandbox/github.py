@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,13 @@ class GitHubServer:
 
 
 @contextlib.contextmanager
-def github_server(folder: Path, *, state: Path, name: str = "sampleproject") -> Iterator[GitHubServer]:
-    """A server with one repository called `name`; `folder` holds its log, `state` keeps its program."""
+def github_server(
+    folder: Path, *, state: Path, name: str = "sampleproject", apps: Sequence[Mapping[str, object]] = ()
+) -> Iterator[GitHubServer]:
+    """A server with one repository called `name`; `folder` holds its log, `state` keeps its program.
+
+    `apps` are GitHub Apps as emulate's seed has them: their tokens have permissions, which others lack.
+    """
     modules = _emulate(state)
     token = f"ghp_{secrets.token_urlsafe(32)}"
     seed = folder / "github.json"  # YAML is what it reads, and JSON is YAML
@@ -42,6 +47,7 @@ def github_server(folder: Path, *, state: Path, name: str = "sampleproject") -> 
                 # An unknown token counts as the first user's. So the first one may do nothing.
                 "users": [{"login": "nobody"}, {"login": OWNER}],
                 "repos": [{"owner": OWNER, "name": name, "private": True}],
+                "apps": list(apps),
             },
         })
     )  # fmt: skip

@@ -16,7 +16,8 @@ from release_assets.destinations import package_index
 from release_assets.release import Channel, Release
 from release_assets.store import DistributionStore
 from release_assets_tests.assets.conftest import Released
-from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Stands
+from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from release_assets_tests.maintainer import BUILD, Maintainer
 
 
 def test_the_release_is_published_with_a_title_and_how_to_install_it(released: Released) -> None:
@@ -121,13 +122,14 @@ def test_a_repository_that_is_not_there_is_named_before_anything_is_uploaded(mai
     assert maintainer.served() == {}
 
 
-def test_a_project_with_an_image_tells_how_to_pull_it(new: NewMaintainer, package_stands: Stands) -> None:
-    maintainer = new(package_stands)
+def test_a_project_with_an_image_tells_how_to_pull_it(maintainer: Maintainer, server: ScriptedServer) -> None:
     maintainer.tag("v1.2.3", "1.2.3")
     assert maintainer.materialize("v1.2.3", *BUILD, "pypi_publication").success
-    maintainer.attributes["image"] = {"repository": "localhost:5000/tests/sample"}
+    image = f"{server.url.removeprefix('http://')}/tests/sample"
+    maintainer.attributes["image"] = {"repository": image}
+    server.answers(Told(202))
     outcome = maintainer.materialize("v1.2.3", "github_release")
     assert outcome.success
     body = maintainer.github_releases()["v1.2.3"]["body"]
-    assert "docker pull localhost:5000/tests/sample:1.2.3" in body
+    assert f"docker pull {image}:1.2.3" in body
     assert "Platforms: linux/amd64, linux/arm64" in body

@@ -64,7 +64,7 @@ def test_a_test_tag_goes_to_the_test_index_alone(maintainer: Maintainer) -> None
 def test_every_missing_variable_is_named_at_once_and_nothing_was_uploaded(
     maintainer: Maintainer,
 ) -> None:
-    maintainer.attributes["image"] = {"repository": "localhost:5000/tests/never-pushed"}
+    maintainer.attributes["image"] = {"repository": "registry.example/tests/never-pushed"}
     maintainer.tag("v1.2.3", "1.2.3")
     variables = ("PYPI_TOKEN", "GITHUB_TOKEN", "DOCKER_USERNAME", "DOCKER_TOKEN")
     maintainer.variables.clear()

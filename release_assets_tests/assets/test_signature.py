@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import parse_repository
-from release_assets.process import CommandFailedError, environment, run
-from release_assets.sandbox import SandboxError, system
+from release_assets.process import CommandFailedError, run
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a key pair of cosign's, which is installed where it is missing."""
-    try:
-        system.install(system.missing_packages(system.COSIGN), why="signed images", say=print)
-    except SandboxError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("keys")
-    run(
-        ["cosign", "generate-key-pair"],
-        env=environment(COSIGN_PASSWORD="the-password"),
-        timeout=60,
-        directory=folder,
-    )
-    return folder
 
 
 def test_a_manifest_list_is_signed_once_and_whoever_pulls_it_can_verify_it(

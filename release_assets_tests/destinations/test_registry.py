@@ -577,3 +577,25 @@ def test_a_reader_may_not_push(server: ScriptedServer) -> None:
         scripted(server).check_access()
     assert "answered 403 Forbidden: DENIED: requested access is denied" in raised.value.problem
     assert "IMAGE_USER and IMAGE_TOKEN" in raised.value.remedy
+
+
+def test_a_token_that_may_pull_and_not_push_is_refused(server: ScriptedServer) -> None:
+    """A token server grants what it likes of the scope, and says 200; the registry refuses the rest."""
+    asks = f'Bearer realm="{server.url}/token",service="registry.example",scope="repository:owner/name:pull"'
+    denied = as_json(
+        {"errors": [{"code": "DENIED", "message": "requested access to the resource is denied"}]}
+    )
+    server.answers(
+        challenge(server),
+        Told(200, as_json({"token": "for-pulling-only"})),
+        Told(401, denied, {"WWW-Authenticate": f'{asks},error="insufficient_scope"'}),
+    )
+    with pytest.raises(PermanentError) as raised:
+        scripted(server).check_access()
+    post, token, again = server.seen
+    assert (post.method, token.method, again.method) == ("POST", "GET", "POST")
+    assert "scope=repository%3Aowner%2Fname%3Apull%2Cpush" in token.path
+    assert again.headers["authorization"] == "Bearer for-pulling-only"
+    assert "answered 401 Unauthorized: DENIED: requested access" in raised.value.problem
+    assert "must be allowed to pull and push" in raised.value.remedy
+    assert "for-pulling-only" not in str(raised.value)
