@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -281,6 +282,11 @@ def _within(seconds: float, action: Callable[[], T], line: _Line) -> T:
         try:
             outcome.put((action(), None))
         except BaseException as error:
+            # As long as it lives, its frames hold what was read, and a socket that urllib3 has not closed.
+            inner: BaseException | None = error
+            while inner is not None:
+                traceback.clear_frames(inner.__traceback__)
+                inner = inner.__context__
             outcome.put((None, error))
 
     threading.Thread(target=run, name="exchange", daemon=True).start()

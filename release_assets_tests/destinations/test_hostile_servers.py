@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from release_assets.destinations import git, github, http, package_index, registry
-from release_assets.errors import ReleaseError, TransientError
-from release_assets.process import printable
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.process import environment, printable, run
 from release_assets_tests.destinations.test_package_index import sdist
 from release_assets_tests.hostile_server import CASES, SERVERS, HostileServer, hostile_server
 from release_assets_tests.secret_forms import forms_of
@@ -141,8 +145,8 @@ SAYS_NO = "a 400 is how an index answers a form without a file once it has taken
 FOUND_OUT = "nothing is sent or published before the releases have been read, and that fails"
 SUCCESSES = (
     "deep-json", "echo-200", "hostile-content-type", "hostile-names", "huge-integers", "many-nothings",
-    "millions-of-nothings", "millions-of-tags", "links-that-are-code", "negative-length", "no-text", "pages-without-end",
-    "upload-url-elsewhere", "wrong-types",
+    "millions-of-nothings", "millions-of-tags", "links-that-are-code", "negative-length", "no-text",
+    "pages-without-end", "upload-url-elsewhere", "wrong-types",
 )  # fmt: skip
 HARMLESS = {
     **{(case, way): WRITTEN for case in SUCCESSES for way in ("index-upload", "registry-put")},
@@ -204,3 +208,121 @@ def test_credentials_go_nowhere_else(outcomes: dict[tuple[str, str], Asked]) -> 
         for request in asked.server.seen_elsewhere:
             assert "authorization" not in request.headers
             assert not forms_in(repr(request))
+
+
+def test_another_machine_is_not_even_tried_over_plain_http(
+    outcomes: dict[tuple[str, str], Asked],
+) -> None:
+    """Whoever tried would wait: documentation's addresses lead nowhere. So it ends at once, and says why."""
+    for way in ("index-observe", "index-download", "registry-manifest", "registry-tags", "registry-blob"):
+        asked = outcomes["redirect-to-plain-http", way]
+        assert "redirects to http://192.0.2.1:9/here, which is not" in str(asked.error)
+        assert len(asked.server.seen) == 1
+    for way in ("github-check-access", "github-published", "github-publish"):
+        assert "has moved to http://192.0.2.1:9/here" in str(outcomes["redirect-to-plain-http", way].error)
+    for way in ("git-tags", "git-fetch"):
+        assert "returned error: 301" in str(outcomes["redirect-to-plain-http", way].error)
+    assert "192.0.2.1:9/here" in str(outcomes["redirect-to-plain-http", "index-upload"].error)
+
+
+def test_hostile_names_lead_nowhere(outcomes: dict[tuple[str, str], Asked], tmp_path: Path) -> None:
+    with hostile_server("hostile-names") as server:
+        files = package_index.observe(server.url, "sample-project", seconds=LATEST)
+        assert len(files) > 5
+        for file in files.values():
+            with pytest.raises(PermanentError, match="is no name of an sdist or a wheel") as caught:
+                package_index.download(file, tmp_path, seconds=LATEST)
+            assert is_harmless(caught.value.problem)
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    "case", ["silence", "header-without-end", "continue-without-end", "trailers-without-end", "trickle"]
+)
+def test_an_exchange_that_is_given_up_leaves_no_thread(case: str) -> None:
+    """A sensor asks every few seconds: what stays behind adds up."""
+    with hostile_server(case) as server:
+        with pytest.raises(TransientError, match=r"took longer than 0 s|took longer than 1 s"):
+            package_index.observe(server.url, "sample-project", seconds=0.5)
+        deadline = time.monotonic() + 1.0
+        while exchanges() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert exchanges() == []
+
+
+def exchanges() -> list[threading.Thread]:
+    """Our threads that talk to a server."""
+    return [thread for thread in threading.enumerate() if thread.name == "exchange"]
+
+
+def test_a_pack_that_does_not_end_leaves_nothing_on_the_disk(
+    outcomes: dict[tuple[str, str], Asked],
+) -> None:
+    asked = outcomes["pack-without-end", "git-fetch"]
+    assert "was ended after 1 s" in str(asked.error)
+    assert any(request.method == "POST" for request in asked.server.seen)  # so the pack did begin
+    objects = [path for path in asked.folder.rglob("objects/**/*") if path.is_file()]
+    assert [path for path in objects if path.stat().st_size > 100_000] == []
+
+
+@pytest.mark.parametrize("asked", ["9" * 5000, "999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_rest_of_centuries_still_makes_a_date(asked: str) -> None:
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    assert now + timedelta(days=365) < now + timedelta(seconds=http.retry_after({"retry-after": asked}, now))
+
+
+@pytest.mark.parametrize("asked", ["-5", "soon", "", "NaN", "1e9", "Fri, 31 Dec 1999 23:59:59 GMT"])
+def test_a_rest_of_nothing_is_none(asked: str) -> None:
+    assert http.retry_after({"retry-after": asked}, datetime(2026, 11, 1, tzinfo=UTC)) == 0.0
+
+
+# Memory
+
+GLUTTONS = [
+    "body-without-end", "gzip-bomb", "gzip-in-gzip-bomb", "headers-without-end", "status-line-without-end",
+    "many-nothings", "millions-of-nothings", "millions-of-tags", "pages-without-end",
+]  # fmt: skip
+MEBIBYTES = 500  # of which 64 are an answer of GitHub's, and twice that what is decompressed at once
+CHILDS_MEBIBYTES = 700  # git and twine have limits of their own: see bounded.py
+
+# A process of its own: what the tests before have used would hide it. The servers stay in ours.
+EATER = """
+import json, resource, sys
+from pathlib import Path
+import pytest
+from release_assets_tests.destinations.test_hostile_servers import WAYS, Asked, short_waits
+from release_assets_tests.hostile_server import HostileServer
+
+def most():
+    return [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+
+before, eaten = most(), {}
+with pytest.MonkeyPatch.context() as patch:
+    short_waits(patch)
+    for case, port in json.loads(sys.argv[1]).items():
+        for way, ask in WAYS.items():
+            folder = Path(sys.argv[2], case, way)
+            folder.mkdir(parents=True)
+            try:
+                ask(Asked(HostileServer(port, ""), folder))
+            except Exception:
+                pass
+            eaten[f"{case} {way}"] = most()
+print(json.dumps([before, eaten]))
+"""
+
+
+def test_no_answer_fills_the_memory(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        ports = {case: stack.enter_context(hostile_server(case)).port for case in GLUTTONS}
+        said = run(
+            [sys.executable, "-c", EATER, json.dumps(ports), str(tmp_path)],
+            env=environment(PYTHONPATH=str(Path(__file__).parents[2])),
+            timeout=240,
+        )
+    before, eaten = json.loads(said)
+    assert len(eaten) == len(GLUTTONS) * len(WAYS)
+    print(said)
+    own, childs = max(own for own, _ in eaten.values()) - before[0], max(child for _, child in eaten.values())
+    assert own < MEBIBYTES, said
+    assert childs < CHILDS_MEBIBYTES, said
