@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from release_assets.destinations.bounded import bounded
 from release_assets.destinations.http import MEBIBYTE, get, one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import CommandFailedError, environment, printable, run
 
 LOOK_SECONDS = 30.0  # for asking a remote for its tags; half of what a sensor's tick may take
+TAGS_LIMIT = 32 * MEBIBYTE  # characters of a remote's tags; a hundred thousand tags take 8
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository
 LOCAL_SECONDS = 300.0  # for what happens on this machine
 # A remote that trickles is given up long before FETCH_SECONDS: bytes a second, and for how many seconds.
@@ -46,7 +48,17 @@ def observe_tags(remote: str) -> dict[str, str]:
 
     Raises TransientError when the remote is out of reach, PermanentError when it refuses us.
     """
-    output = _git("ls-remote", "--tags", "--", remote, timeout=LOOK_SECONDS, remote=remote)
+    size = 0
+
+    def count(line: str) -> None:
+        nonlocal size
+        size += len(line)
+        if size > TAGS_LIMIT:
+            raise TransientError(
+                f"{remote} lists tags without an end: {size} characters of them.", "Ask its operators."
+            )
+
+    output = _git("ls-remote", "--tags", "--", remote, timeout=LOOK_SECONDS, remote=remote, log=count)
     tags = parse_tags(output)
     if not tags and remote.startswith(("http://", "https://")):
         _refuse_what_is_no_git(remote)
@@ -166,13 +178,25 @@ class Mirror:
     def _fetch_all(self) -> None:
         if not (self.path / "HEAD").is_file():
             _git("init", "--quiet", "--bare", str(self.path), timeout=LOCAL_SECONDS, remote=self.remote)
-        for stale in self.path.rglob("*.lock"):
-            stale.unlink(missing_ok=True)  # of a fetch that was killed: we hold the lock that counts
-        self._git(
-            "fetch", "--quiet", "--prune", "--force", "--", self.remote,
-            "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*",
-            timeout=FETCH_SECONDS,
-        )  # fmt: skip
+        self._tidy_up()
+        try:
+            self._git(
+                "fetch", "--quiet", "--prune", "--force", "--", self.remote,
+                "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*",
+                timeout=FETCH_SECONDS,
+            )  # fmt: skip
+        except ReleaseError:
+            self._tidy_up()
+            raise
+
+    def _tidy_up(self) -> None:
+        """Remove what a fetch that was ended has left: we hold the lock that counts.
+
+        Its locks stop the next one, and a pack that came half, up to all that fits, is never looked at again.
+        """
+        for pattern in ("**/*.lock", "objects/pack/tmp_*", "objects/??/tmp_*"):
+            for stale in self.path.glob(pattern):
+                stale.unlink(missing_ok=True)
 
     def _git(self, *arguments: str, timeout: float = LOCAL_SECONDS) -> str:
         return _git("--git-dir", str(self.path), *arguments, timeout=timeout, remote=self.remote)
@@ -214,8 +238,11 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     )
     env["LC_ALL"] = "C.UTF-8"  # what git says is looked at below, in English
     env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
+    # TLS all the way: where a redirect or a submodule leads, git would follow from https to plain http, and
+    # from http anywhere.
+    way = "http.followRedirects=false" if remote.startswith("http://") else "protocol.http.allow=never"
     try:
-        return run(["git", *arguments], env=env, timeout=timeout, on_line=log)
+        return run(bounded("git", "-c", way, *arguments), env=env, timeout=timeout, on_line=log)
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
         said = printable("\n".join(line[:500] for line in error.tail[-5:])) or error.reason

@@ -26,15 +26,16 @@ from github.Requester import (
     RequestsResponse,
 )
 
-from release_assets import process
 from release_assets.destinations.http import (
     AGAIN,
     MEBIBYTE,
     Answer,
     exchange,
     one_line,
+    refuse_bomb,
     retry_after,
     seconds_for,
+    without,
 )
 from release_assets.errors import (
     ConflictError,
@@ -47,6 +48,7 @@ from release_assets.errors import (
 BODY_LIMIT = 125_000  # characters of a release's text, GitHub's limit
 ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
 PAGE = 100  # entries, the most that GitHub gives
+LIST_SECONDS = 300.0  # for all pages of a list
 PAGES = 100  # GitHub lists no more than 10,000 releases
 # At publishing, each after observing again; then it is the step's retry, or a person's.
 ATTEMPTS = 5
@@ -300,8 +302,9 @@ def published_releases(
     releases: list[PublishedRelease] = []
     now: list[Page] = []
     url = f"{_path(repository)}/releases"
-    with _in_our_words(github, f"reading the releases of {repository}", token_env):
-        for number in range(1, PAGES + 1):
+    doing = f"reading the releases of {repository}"
+    with _in_our_words(github, doing, token_env):
+        for number in _page_numbers(github, doing):
             before = pages[number - 1] if number <= len(pages) else None
             status, headers, text = github.requestJson(
                 "GET",
@@ -313,7 +316,8 @@ def published_releases(
                 now.append(before)
             elif status == 200:
                 listed = [_release(entry) for entry in _entries(json.loads(text))]
-                releases += [release for release in listed if not release.draft]
+                # Without their texts, which nobody needs: ten thousand of them are a gigabyte.
+                releases += [replace(release, body="") for release in listed if not release.draft]
                 now.append(Page(etag=headers.get("etag", ""), full=len(listed) >= PAGE))
             elif status >= 400:
                 raise Requester.createException(status, headers, _error_body(text))
@@ -370,7 +374,9 @@ def publish_release(
                 if may_have_others:
                     _delete_our_other_drafts(github, repository, wanted, token_env, log)
                 return observed, seconds
-            problem = TransientError(f"{observed.url} is not complete, though GitHub took it all.", AGAIN)
+            problem = TransientError(
+                f"{github.base_url}: {observed.url} is not complete, though GitHub took it all.", AGAIN
+            )
         except TransientError as error:
             problem = error
             if isinstance(error, TakenError):
@@ -420,7 +426,7 @@ def _complete(
     releases = f"{_path(repository)}/releases"
     with _timed(seconds, "assets"):
         for old in plan.delete:
-            with _in_our_words(github, f"deleting the asset {old.name} of {wanted.tag}", token_env):
+            with _in_our_words(github, f"deleting the asset {one_line(old.name)} of {wanted.tag}", token_env):
                 log(f"deleting {one_line(old.name)}, asset {old.id}, {old.size} bytes in state {old.state}")
                 with contextlib.suppress(UnknownObjectException):  # gone already
                     github.requestJsonAndCheck("DELETE", f"{releases}/assets/{old.id}")
@@ -498,16 +504,26 @@ def _with_assets(
     return replace(release, assets=tuple(_listed(github, url, _asset, token_env)))
 
 
-def _listed(github: Requester, url: str, read: Callable[[Any], T], token_env: str) -> list[T]:
-    """All entries of a list, page by page, at most `PAGES` pages."""
-    entries: list[T] = []
-    with _in_our_words(github, f"reading {url}", token_env):
-        for number in range(1, PAGES + 1):
+def _listed(github: Requester, url: str, read: Callable[[Any], T], token_env: str) -> Iterator[T]:
+    """The entries of a list, page by page, so that those that nobody keeps take no memory."""
+    doing = f"reading {url}"
+    for number in _page_numbers(github, doing):
+        with _in_our_words(github, doing, token_env):
             _, page = github.requestJsonAndCheck("GET", url, parameters={"per_page": PAGE, "page": number})
-            entries += [read(entry) for entry in _entries(page)]
-            if len(page) < PAGE:
-                break
-    return entries
+            entries = [read(entry) for entry in _entries(page)]
+        yield from entries
+        if len(entries) < PAGE:
+            break
+
+
+def _page_numbers(github: Requester, doing: str) -> Iterator[int]:
+    """1, 2, 3, … as far as GitHub's lists go. Raises TransientError when reading them takes too long."""
+    deadline = time.monotonic() + LIST_SECONDS
+    for number in range(1, PAGES + 1):
+        if time.monotonic() > deadline:
+            said = f"{number - 1} pages took longer than {LIST_SECONDS:.0f} s."
+            raise TransientError(f"{github.base_url}: {doing}: {said}", AGAIN)
+        yield number
 
 
 def _entries(answer: Any) -> list[Any]:
@@ -522,7 +538,7 @@ def _release(answer: Any) -> PublishedRelease:
     return PublishedRelease(
         id=int(answer["id"]),
         tag=str(answer["tag_name"]),
-        url=str(answer["html_url"]),
+        url=_link(answer["html_url"]),
         name=str(answer["name"] or ""),
         body=str(answer["body"] or ""),
         draft=bool(answer["draft"]),
@@ -541,10 +557,18 @@ def _asset(answer: Any) -> ReleaseAsset:
         id=int(answer["id"]),
         name=str(answer["name"]),
         size=int(answer["size"]),
-        state=str(answer["state"]),
-        digest=None if digest is None else str(digest),
-        url=str(answer["browser_download_url"]),
+        state=one_line(str(answer["state"])),
+        digest=None if digest is None else one_line(str(digest)),
+        url=_link(answer["browser_download_url"]),
     )
+
+
+def _link(url: Any) -> str:
+    """A URL that people may be shown, and click on. Raises ValueError where it is none."""
+    link = one_line(str(url))
+    if not link.startswith(("https://", "http://")):
+        raise ValueError(f"{link!r} is no link")
+    return link
 
 
 def _path(repository: str) -> str:
@@ -587,7 +611,7 @@ def _in_our_words(github: Requester, doing: str, token_env: str) -> Iterator[Non
             "Write the API's own address into api_url; the token is sent to no other.",
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        words = process.redact(f"{type(error).__name__}: {error}", _secrets(github))
+        words = without(_secrets(github), f"{type(error).__name__}: {error}")
         raise TransientError(f"{where}: the answer makes no sense ({one_line(words)}).", AGAIN) from None
 
 
@@ -597,7 +621,7 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
     details = [detail for detail in data.get("errors") or [] if isinstance(detail, dict)]
     words = [str(data.get("message") or data.get("data") or "without a word")]
     words += [" ".join(str(value) for value in detail.values()) for detail in details]
-    said = one_line(process.redact("; ".join(words), secrets))
+    said = one_line(without(secrets, "; ".join(words)))
     problem = f"{where}: GitHub answered {error.status}: {said}."
     headers = error.headers or {}
     pause = _pause(headers, datetime.now(UTC))
@@ -659,6 +683,7 @@ class _Read(RequestsResponse):
         return self._answer.headers.items()
 
     def read(self) -> str:
+        refuse_bomb(self._answer.body)
         return self._answer.body.decode(errors="replace")
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import json
 import queue
 import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3.connection
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import check_header_validity
 
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import printable, redact
@@ -28,6 +34,8 @@ MEBIBYTE = 1024 * 1024
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # between two pieces of an answer
 REDIRECTS = 5
+PARTS = 2_000_000  # of an answer's JSON; the largest pages of PyPI have a tenth
+LONGEST_REST = 1e9  # seconds that a server may ask for; what is longer than minutes is left to people
 # Seconds for a whole file, up or down: what a slow line needs (100 kB/s), and no more.
 FILE_SECONDS, SECONDS_PER_MEBIBYTE = 60.0, 10.0
 
@@ -68,16 +76,17 @@ def exchange(
     `seconds` bounds all of it, `limit` the bytes of the decompressed body, which goes into `sink` if given
     (only that of a 200). Raises TransientError where no whole answer came, PermanentError where none can.
     """
-    where = f"{method} {printable(url)}"
+    where = f"{method} {one_line(url)}"
     credentials = _credentials(headers)
     deadline = time.monotonic() + seconds
     late = TransientError(f"{where} took longer than {seconds:.0f} s.", AGAIN)
 
-    def words(text: str) -> str:
-        return printable(redact(text, credentials))
+    line = _Line()
 
     def talk() -> Answer:
         with requests.Session() as session:
+            session.mount("http://", _Adapter(line))
+            session.mount("https://", _Adapter(line))
             # Without an auth of its own, requests would look up ~/.netrc.
             session.auth = lambda request: request
             with session.request(
@@ -107,29 +116,30 @@ def exchange(
                 return Answer(
                     url=url,
                     status=response.status_code,
-                    reason=words(response.reason or ""),
+                    reason=without(credentials, response.reason or ""),
                     headers=CaseInsensitiveDict(
-                        {name: words(value) for name, value in response.headers.items()}
+                        {name: without(credentials, value) for name, value in response.headers.items()}
                     ),
                     body=content,
                 )
 
-    try:
-        return _within(seconds, talk)
-    except (ReleaseError, TimeoutError) as error:
-        raise (error if isinstance(error, ReleaseError) else late) from None
-    # Before the next one, whose kin they are. Their words would show the value, and that may be a token.
-    except (requests.exceptions.InvalidHeader, UnicodeError):
+    if not all(_is_sendable(name, value) for name, value in headers.items()):
+        # The words of requests would show the value, and that may be a token.
         raise PermanentError(
             f"{where}: a header holds characters that HTTP does not allow.",
             "A token with a line break or a quotation mark in it does that: set its variable again.",
-        ) from None
+        )
+    try:
+        return _within(seconds, talk, line)
+    except (ReleaseError, TimeoutError) as error:
+        raise (error if isinstance(error, ReleaseError) else late) from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-        said = one_line(redact(str(error), credentials))
+        said = one_line(without(credentials, str(error)))
         raise PermanentError(f"{where}: {said}", "Check the URLs in the YAML.") from None
-    # A Location that is no URL is looked at by requests before anybody follows it.
-    except ValueError as error:
-        said = one_line(redact(str(error), credentials))
+    # A Location that is no URL is looked at by requests before anybody follows it; InvalidHeader is what
+    # it makes of two lengths that contradict each other.
+    except (ValueError, requests.exceptions.InvalidHeader) as error:
+        said = one_line(without(credentials, str(error)))
         raise TransientError(f"{where} got an answer that makes no sense: {said}", AGAIN) from None
     # urllib3's own errors come from reading the body ourselves. They repeat a status line that is none.
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -137,8 +147,18 @@ def exchange(
             raise PermanentError(
                 f"{where}: the certificate cannot be verified.", CERTIFICATE_REMEDY
             ) from None
-        said = one_line(redact(_cause(error), credentials))
+        said = one_line(without(credentials, _cause(error)))
         raise TransientError(f"{where} failed: {said}", AGAIN) from None
+
+
+def _is_sendable(name: str, value: str) -> bool:
+    """Whether a header of ours can be sent as it is."""
+    try:
+        check_header_validity((name, value))
+        value.encode("latin-1")  # as http.client does
+    except (requests.exceptions.InvalidHeader, UnicodeError):
+        return False
+    return True
 
 
 def _credentials(headers: Mapping[str, str]) -> list[str]:
@@ -172,26 +192,89 @@ def get(
             there = urljoin(here, target)
             _ = urlsplit(there).port  # raises where it is none
         except ValueError:
-            raise TransientError(f"{url} redirects to {one_line(target)}, which is no URL.", AGAIN) from None
+            raise TransientError(
+                f"{one_line(url)} redirects to {one_line(target)}, which is no URL.", AGAIN
+            ) from None
         allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
         if urlsplit(there).scheme not in allowed or (
             urlsplit(there).scheme == "http" and is_loopback(url) and not is_loopback(there)
         ):
             raise PermanentError(
-                f"{url} redirects to {one_line(there)}, which is not followed.",
+                f"{one_line(url)} redirects to {one_line(there)}, which is not followed.",
                 "Put the address that serves files over https into the YAML.",
             )
         here = there
     raise PermanentError(
-        f"{url} redirects more than {REDIRECTS} times.", "Check the index's simple_url in the project's YAML."
+        f"{one_line(url)} redirects more than {REDIRECTS} times.",
+        "Check the index's simple_url in the project's YAML.",
     )
 
 
-def _within(seconds: float, action: Callable[[], T]) -> T:
+class _Line:
+    """The connections of one exchange, which are cut when its time is over, whatever they are doing.
+
+    No timeout of requests does that: each bounds one read, and a server that says a little now and then
+    (a byte of a header, another `100 Continue`) would be listened to for ever.
+    """
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self.connections: list[_Connection] = []
+
+    def cut(self) -> None:
+        """End every read and write on it, and those of a connection that is still being made."""
+        self.is_cut = True
+        for connection in self.connections:
+            held = connection.held or connection.sock
+            if held is not None:
+                with contextlib.suppress(OSError):  # closed already
+                    # TLS to a proxy with TLS inside has no shutdown of its own, but the socket that has.
+                    getattr(held, "socket", held).shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    """A connection on a line."""
+
+    def __init__(self, *arguments: Any, line: _Line, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.line = line
+        self.held: socket.socket | None = None  # `sock` is forgotten when an answer begins that closes it
+
+    def connect(self) -> None:
+        """Connect, unless the line is cut meanwhile."""
+        self.line.connections.append(self)
+        super().connect()
+        self.held = self.sock
+        if self.line.is_cut:
+            self.close()
+            raise TimeoutError
+
+
+class _TLSConnection(_Connection, urllib3.connection.HTTPSConnection):
+    """The same with TLS, whose handshake is bounded by the timeout of connecting."""
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections on a line."""
+
+    def __init__(self, line: _Line) -> None:
+        super().__init__()
+        self.line = line
+
+    def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> urllib3.HTTPConnectionPool:
+        """The pool for a request, direct or through a proxy; it is this session's own."""
+        pool = super().get_connection_with_tls_context(*arguments, **named)
+        assert isinstance(pool, urllib3.HTTPConnectionPool)  # noqa: S101  (there is no other kind)
+        pool.ConnectionCls = _TLSConnection if pool.scheme == "https" else _Connection
+        pool.conn_kw["line"] = self.line
+        return pool
+
+
+def _within(seconds: float, action: Callable[[], T], line: _Line) -> T:
     """What `action` returns or raises; TimeoutError when it has not ended after `seconds`.
 
-    No timeout of requests bounds a header that comes byte by byte, so the exchange runs in a thread of its
-    own. One that is given up ends by itself when the server falls silent, and keeps no process alive.
+    It runs in a thread of its own, which ends when its line is cut.
     """
     outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -199,6 +282,11 @@ def _within(seconds: float, action: Callable[[], T]) -> T:
         try:
             outcome.put((action(), None))
         except BaseException as error:
+            # As long as it lives, its frames hold what was read, and a socket that urllib3 has not closed.
+            inner: BaseException | None = error
+            while inner is not None:
+                traceback.clear_frames(inner.__traceback__)
+                inner = inner.__context__
             outcome.put((None, error))
 
     threading.Thread(target=run, name="exchange", daemon=True).start()
@@ -206,24 +294,51 @@ def _within(seconds: float, action: Callable[[], T]) -> T:
         result, error = outcome.get(timeout=seconds)
     except queue.Empty:
         raise TimeoutError from None
+    finally:
+        line.cut()
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # T itself may be None
 
 
+def refuse_bomb(body: bytes) -> None:
+    """Raise ValueError for an answer that would fill the memory as soon as it is read as JSON.
+
+    Each part of it takes a hundred times as much there as the two characters it may be written in.
+    """
+    parts = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+    if parts > PARTS:
+        raise ValueError(f"it has {parts} parts, and more than {PARTS} are not read")
+
+
+def parsed_json(body: bytes) -> Any:
+    """What an answer's JSON says. Raises ValueError or RecursionError where it is none that can be read."""
+    refuse_bomb(body)
+    return json.loads(body)
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> float:
-    """For how many seconds an answer asks to be left alone, by its Retry-After (RFC 9110); else 0."""
+    """For how many seconds an answer asks to be left alone, by its Retry-After (RFC 9110); else 0.
+
+    Never more than `LONGEST_REST`, so that now and the pause still make a date.
+    """
     asked = headers.get("retry-after", "").strip()
     if asked.isdecimal():
-        return float(asked[:9])
+        return min(float(asked), LONGEST_REST)
     with contextlib.suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
+        return min(max(0.0, (parsedate_to_datetime(asked) - now).total_seconds()), LONGEST_REST)
     return 0.0
 
 
 def seconds_for(size: int) -> float:
     """How long a file of `size` bytes may take in all: what a slow line needs, but never for ever."""
     return FILE_SECONDS + SECONDS_PER_MEBIBYTE * size / MEBIBYTE
+
+
+def without(secrets: Sequence[str], text: str) -> str:
+    """A server's words, printable and with *** for every secret."""
+    # Again, since a secret with an escape sequence in it is whole when that is taken out.
+    return redact(printable(redact(text, secrets)), secrets)
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import tempfile
 import time
@@ -25,10 +24,12 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 from packaging.version import Version
+from pydantic import ValidationError
 from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential_jitter
 
 from release_assets import process
+from release_assets.destinations.bounded import bounded
 from release_assets.destinations.http import (
     AGAIN,
     CERTIFICATE,
@@ -38,8 +39,10 @@ from release_assets.destinations.http import (
     exchange,
     get,
     one_line,
+    parsed_json,
     retry_after,
     seconds_for,
+    without,
 )
 from release_assets.errors import (
     ConflictError,
@@ -52,6 +55,7 @@ from release_assets.errors import (
 CLOSED_REMEDY = "Its operators have closed it for now: watch its status page, then materialize again."
 PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
+TAGS = 200_000  # of HTML in a simple page; the largest on PyPI have a quarter
 PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
 
 
@@ -85,10 +89,13 @@ def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> 
         page = _parsed(answer, project)
     # The parsers fail on garbage in many ways (ValueError, RecursionError, their own), none of them ours.
     except Exception as error:
+        # Some repeat the whole page, and pydantic has a paragraph for each mistake in it.
+        said = f"{error.error_count()} mistakes" if isinstance(error, ValidationError) else str(error)
         raise TransientError(
-            f"{url} answered {answer.status} with something that is no simple page: {one_line(str(error))}",
+            f"{one_line(url)} answered {answer.status} with something that is no simple page: "
+            f"{one_line(said)}",
             f"{AGAIN} If it lasts, check the index's simple_url in the project's YAML.",
-        ) from error
+        ) from None
     return {
         package.filename: IndexFile(
             filename=package.filename,
@@ -118,14 +125,15 @@ def missing_files(wanted: Mapping[str, str], observed: Mapping[str, IndexFile]) 
             continue
         if file.sha256 is None:
             raise PermanentError(
-                f"The index serves {name} without a sha256 ({file.url}), so it cannot be compared with ours.",
+                f"The index serves {name} without a sha256 ({one_line(file.url)}), so it cannot be compared "
+                "with ours.",
                 "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
             )
         if file.sha256 != sha256:
             raise ConflictError(
                 f"The index serves {name} with other bytes: sha256 {file.sha256}, ours is {sha256}.",
                 "A file name can never be used for other bytes: find out who uploaded it "
-                f"({file.url}), then release a new version.",
+                f"({one_line(file.url)}), then release a new version.",
             )
     absent = [name for name in wanted if name not in observed]
     return sorted(absent, key=lambda name: (not name.endswith(".whl"), name))
@@ -188,27 +196,27 @@ def upload(
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,
         )
-        argv = [
-            "twine",
-            "--no-color",
-            "upload",
-            "--non-interactive",
-            "--disable-progress-bar",
-            "--",
-            str(path),
-        ]
+        argv = bounded(
+            "twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar", "--", str(path)
+        )
         log(f"uploading {path.name} to {upload_url}")
         try:
-            process.run(argv, env=env, timeout=timeout, secrets=[token], on_line=lambda line: _say(log, line))
+            process.run(
+                argv,
+                env=env,
+                timeout=timeout,
+                secrets=[token],
+                on_line=lambda line: _say(log, without([token], line)),
+            )
         except process.CommandFailedError as error:
             if isinstance(error, process.CommandTimedOutError):
                 failure: ReleaseError = TransientError(
-                    f"Uploading {path.name} to {upload_url}: {error.program} {error.reason}.", AGAIN
+                    f"Uploading {path.name} to {upload_url}: twine {error.reason}.", AGAIN
                 )
             else:
-                said = "\n".join(error.tail) or f"{error.program} {error.reason}"
+                said = without([token], "\n".join(error.tail)) or f"twine {error.reason}"
                 failure = upload_failure(said, path.name, upload_url, token_env)
-            raise failure from error
+            raise failure from None  # it has the server's words as they came
 
 
 def check_access(upload_url: str, token: str, *, token_env: str) -> None:
@@ -229,7 +237,7 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
         },
         data=b"%3Aaction=file_upload&protocol_version=1",
     )
-    said = f"POST {upload_url}: {answer.status} {one_line(process.redact(answer.reason, [token]))}"
+    said = f"POST {upload_url}: {answer.status} {one_line(without([token], answer.reason))}"
     if answer.status in {401, 403} and _CLOSED.search(answer.reason):
         raise TransientError(f"{said}.", CLOSED_REMEDY)
     if answer.status in {401, 403}:
@@ -256,9 +264,11 @@ def upload_failure(said: str, filename: str, upload_url: str, token_env: str) ->
             return PermanentError(f"{what}: the certificate cannot be verified.", CERTIFICATE_REMEDY)
         if broken := _BROKEN.search(text):
             return TransientError(f"{what}: the connection failed: {one_line(broken[0])}", AGAIN)
+        lines = [one_line(line) for line in _plain(said).strip().splitlines()]
+        if "MemoryError" in lines:
+            return TransientError(f"{what}: the index answered more than twine can read.", AGAIN)
         # A traceback says it in its last line.
-        lines = _plain(said).strip().splitlines()
-        words = lines[-1] if "Traceback (most recent call last):" in lines else "\n".join(lines)
+        words = lines[-1] if "Traceback (most recent call last):" in lines else "\n".join(lines[-10:])
         return PermanentError(f"{what}: twine failed: {words}", "Check the file with `twine check --strict`.")
     status, problem = int(http["status"]), f"{what}: {one_line(http['status'] + ' ' + http['words'])}"
     if status == 409 or (status == 400 and _TAKEN.search(text)):
@@ -356,7 +366,7 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None) -> Path
             sha256 = hashlib.file_digest(written, "sha256").hexdigest()
         if sha256 != file.sha256:
             raise PermanentError(
-                f"{file.url} has sha256 {sha256}, but the index's page promises {file.sha256}.",
+                f"{one_line(file.url)} has sha256 {sha256}, but the index's page promises {file.sha256}.",
                 "Do not use this file: compare it with the stored one, and tell the index's operators.",
             )
         return part.replace(to / file.filename)
@@ -377,7 +387,7 @@ def _raise_for_status(answer: Answer, remedy: str) -> None:
     """Raise unless the answer is a 200."""
     if answer.status == 200:
         return
-    problem = f"{answer.url} answered {answer.status} {one_line(answer.reason)}".rstrip() + "."
+    problem = f"{one_line(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip() + "."
     if answer.status < 400:
         raise TransientError(problem, AGAIN)
     if answer.status == 403 and _CLOSED.search(answer.reason):
@@ -394,11 +404,14 @@ def _for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) ->
 
 def _parsed(answer: Answer, project: str) -> ProjectPage:
     """The simple page in the answer. Raises whatever its parsers do."""
-    content_type, _, _ = answer.headers.get("content-type", "text/html").partition(";")
+    content_type, _, _ = answer.headers.get("content-type", "not said").partition(";")
     match content_type.strip().lower():
         case "application/vnd.pypi.simple.v1+json":
-            return ProjectPage.from_json_data(json.loads(answer.body), answer.url)
+            return ProjectPage.from_json_data(parsed_json(answer.body), answer.url)
         case "application/vnd.pypi.simple.v1+html" | "text/html":
+            # The parser takes a kilobyte of memory for each, however short it is.
+            if (tags := answer.body.count(b"<")) > TAGS:
+                raise ValueError(f"it has {tags} tags, and more than {TAGS} are not read")
             return ProjectPage.from_html(project, answer.body, answer.url)
     raise ValueError(f"its content type is {content_type}")
 

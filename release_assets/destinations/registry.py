@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,15 +26,18 @@ from release_assets.destinations.http import (
     Answer,
     exchange,
     one_line,
+    parsed_json,
     retry_after,
+    without,
 )
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
-from release_assets.process import redact
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
 ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manifests
 TAG_PAGES = 100
+TAGS = 100_000  # in TAG_PAGES of the size that we ask for
+LIST_SECONDS = 300.0  # for all pages of tags
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -45,6 +49,7 @@ MANIFESTS = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 _HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
 _WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_WORD}(?:/{_WORD})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -273,7 +278,7 @@ class Registry:
         inside = "no JSON" if content is None else content.get("mediaType")
         media_type = inside or answer.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in MANIFESTS:
-            said = one_line(redact(str(media_type), self._secrets))
+            said = one_line(without(self._secrets, str(media_type)))
             raise TransientError(
                 f"{_shown(answer.url)} answered something that is no manifest: {said}",
                 AGAIN,
@@ -314,6 +319,7 @@ class Registry:
     def tags(self) -> set[str]:
         """All tags of the repository; none where it does not exist yet."""
         found: set[str] = set()
+        deadline = time.monotonic() + LIST_SECONDS
         path = "/tags/list?n=1000"
         for _ in range(TAG_PAGES):
             answer = self._ask("GET", path)
@@ -321,12 +327,16 @@ class Registry:
                 return found
             # null is what a repository has whose last tag was removed.
             content = _json(answer.body)
-            tags = None if content is None else content.get("tags") or []
-            if not isinstance(tags, list):
+            tags = None if content is None or "tags" not in content else content["tags"] or []
+            if not isinstance(tags, list) or not all(
+                isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags
+            ):
                 raise TransientError(
                     f"{_shown(answer.url)} answered something that is no list of tags", AGAIN
                 )
-            found |= {str(tag) for tag in tags}
+            found |= set(tags)
+            if len(found) > TAGS or time.monotonic() > deadline:
+                break
             following = re.match(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("link", ""))
             if following is None:
                 return found
@@ -340,6 +350,10 @@ class Registry:
         Raises PermanentError when the registry refuses, TransientError when it is unwell.
         """
         answer = self._ask("POST", "/blobs/uploads/")
+        if answer.status != 202:
+            raise TransientError(
+                f"POST {_shown(answer.url)} answered {answer.status}, which is no registry's answer", AGAIN
+            )
         upload = _joined(answer.url, answer.headers.get("location", ""))
         # An upload that is not taken back is forgotten by the registry after a while.
         if _origin(upload) == _origin(self.repository.api_url):
@@ -435,7 +449,7 @@ class Registry:
 
     def _error(self, method: str, answer: Answer) -> ReleaseError:
         """The error for an answer of 300 and more, with the registry's own words."""
-        said = _words(answer.body)
+        said = one_line(without(self._secrets, _words(answer.body)))  # JSON hid it in escapes
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
         wait = retry_after(answer.headers, datetime.now(UTC))
@@ -454,18 +468,18 @@ class Registry:
 def _json(body: bytes) -> dict[str, Any] | None:
     """A JSON object; None for anything else, nested too deeply to be read included."""
     try:
-        content = json.loads(body)
+        content = parsed_json(body)
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
 
 def _words(body: bytes) -> str:
-    """What an error's body says, on one line: the distribution spec's codes and messages, or its text."""
+    """What an error's body says: the distribution spec's codes and messages, or its text."""
     errors = (_json(body) or {}).get("errors")
     if isinstance(errors, list) and errors and all(isinstance(error, dict) for error in errors):
-        return one_line("; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors))
-    return one_line(body.decode(errors="replace"))
+        return "; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors)
+    return body.decode(errors="replace")
 
 
 def _joined(base: str, link: str) -> str:

@@ -1,0 +1,10 @@
+"""Says two lengths of its body."""
+
+import socket
+
+from release_assets_tests.hostile_server import Request, reply
+
+
+def answer(request: Request, wire: socket.socket) -> None:
+    headers = {"Content-Length": "5, 7", "Content-Type": request.media_type}
+    reply(wire, headers=headers, body=b"{garbage")
