@@ -19,6 +19,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,18 @@ TAIL_CHARACTERS = 70_000  # of a line in an error: what an HTTP reason phrase ca
 # ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
 ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child may use of this machine that talks to a server which may send without an end; in bytes.
+
+    git reads a list of refs, and twine an answer, whole into memory, however long it is: seconds are no bound
+    for a server that is near.
+    """
+
+    memory: int  # that is written to: git maps its packs into a lot more
+    file: int = 16 * 1024**3  # the packs of the largest projects
 
 
 class CommandFailedError(Exception):
@@ -126,6 +139,7 @@ def run(
     secrets: Iterable[str] = (),
     on_line: Callable[[str], None] | None = None,
     silence: float | Callable[[], float] | None = None,
+    limits: Limits | None = None,
 ) -> str:
     """Run a child to its end and return what it wrote to standard output.
 
@@ -149,7 +163,13 @@ def run(
 
     started = heard = time.monotonic()
     with started_child(
-        argv, env=env, directory=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, dies_with_us=True
+        argv,
+        env=env,
+        directory=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        dies_with_us=True,
+        limits=limits,
     ) as child:
         for is_stdout, chunk in _chunks(child):
             now = time.monotonic()
@@ -239,6 +259,7 @@ def started_child(
     stdout: int,
     stderr: int,
     dies_with_us: bool = False,
+    limits: Limits | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child that runs inside the block, and whose whole process group is gone after it.
 
@@ -254,7 +275,7 @@ def started_child(
         raise CommandFailedError(program, f"was not found: {directory} does not exist")
     try:
         child = subprocess.Popen(
-            [*_begins_with(dies_with_us), *(os.fspath(part) for part in argv)],
+            [*_begins_with(dies_with_us), *_limited(limits), *(os.fspath(part) for part in argv)],
             env=dict(env),
             cwd=directory,
             stdin=subprocess.DEVNULL,
@@ -292,6 +313,16 @@ def _begins_with(dies_with_us: bool) -> tuple[str, ...]:
         if tried.returncode == 0:
             return prefix
     return ()
+
+
+def _limited(limits: Limits | None) -> list[str]:
+    """What a command line goes on with, where the machine has util-linux.
+
+    Python could set limits only between fork and exec, where other threads' locks are held.
+    """
+    if limits is None or shutil.which("prlimit") is None:
+        return []
+    return ["prlimit", f"--data={limits.memory}", f"--fsize={limits.file}", "--"]
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:

@@ -23,6 +23,7 @@ from release_assets.process import (
     TAIL_LINES,
     CommandFailedError,
     CommandTimedOutError,
+    Limits,
     environment,
     printable,
     redact,
@@ -384,3 +385,15 @@ def test_a_secret_of_several_lines_is_replaced_line_by_line() -> None:
     key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nshort\n-----END PRIVATE KEY-----\n"
     assert redact("the key MIIEvQIBADANBgkqhkiG9w0BAQ is shown", [key]) == "the key *** is shown"
     assert redact("short", [key]) == "short"
+
+
+def test_a_child_that_fills_the_memory_or_the_disk_is_ended(tmp_path: Path) -> None:
+    limits = Limits(memory=200 * 1024 * 1024, file=1024 * 1024)
+    fills = {
+        "memory": "x = bytearray(400 * 1024 * 1024)",
+        "disk": f"open({str(tmp_path / 'file')!r}, 'wb').write(b'x' * 2 * 1024 * 1024)",
+    }
+    for code in fills.values():
+        with pytest.raises(CommandFailedError, match="failed with exit status 1"):
+            run([sys.executable, "-c", code], env=environment(), timeout=20, limits=limits)
+    assert (tmp_path / "file").stat().st_size == limits.file

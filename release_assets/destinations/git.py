@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from release_assets.destinations.bounded import bounded
 from release_assets.destinations.http import MEBIBYTE, get, one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import CommandFailedError, environment, printable, run
+from release_assets.process import CommandFailedError, Limits, environment, printable, run
 
 LOOK_SECONDS = 30.0  # for asking a remote for its tags; half of what a sensor's tick may take
 TAGS_LIMIT = 32 * MEBIBYTE  # characters of a remote's tags; a hundred thousand tags take 8
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository
+LIMITS = Limits(memory=2 * 1024**3)
 LOCAL_SECONDS = 300.0  # for what happens on this machine
 # A remote that trickles is given up long before FETCH_SECONDS: bytes a second, and for how many seconds.
 SLOWEST = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}
@@ -203,15 +203,18 @@ class Mirror:
 
 
 def _nothing_unencrypted(remote: str) -> dict[str, str]:
-    """Settings that keep git from it in redirects and submodules, unless the remote itself is unencrypted."""
-    never = sorted({"http", "git"} - {urlsplit(remote).scheme})
-    settings = {"GIT_CONFIG_COUNT": str(len(never))}
-    for number, scheme in enumerate(never):
-        settings |= {
-            f"GIT_CONFIG_KEY_{number}": f"protocol.{scheme}.allow",
-            f"GIT_CONFIG_VALUE_{number}": "never",
-        }
-    return settings
+    """Settings that keep git from it in redirects and submodules, unless the remote itself is unencrypted.
+
+    Such a remote, of this machine or allowed by the YAML, must not lead anywhere else.
+    """
+    scheme = urlsplit(remote).scheme
+    settings = {f"protocol.{other}.allow": "never" for other in ("http", "git") if other != scheme}
+    if scheme == "http":
+        settings["http.followRedirects"] = "false"
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
 
 
 # What git says when asking again will not help; anything else may be the network.
@@ -238,11 +241,8 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     )
     env["LC_ALL"] = "C.UTF-8"  # what git says is looked at below, in English
     env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
-    # TLS all the way: where a redirect or a submodule leads, git would follow from https to plain http, and
-    # from http anywhere.
-    way = "http.followRedirects=false" if remote.startswith("http://") else "protocol.http.allow=never"
     try:
-        return run(bounded("git", "-c", way, *arguments), env=env, timeout=timeout, on_line=log)
+        return run(["git", *arguments], env=env, timeout=timeout, on_line=log, limits=LIMITS)
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
         said = printable("\n".join(line[:500] for line in error.tail[-5:])) or error.reason

@@ -29,7 +29,6 @@ from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential_jitter
 
 from release_assets import process
-from release_assets.destinations.bounded import bounded
 from release_assets.destinations.http import (
     AGAIN,
     CERTIFICATE,
@@ -56,6 +55,7 @@ CLOSED_REMEDY = "Its operators have closed it for now: watch its status page, th
 PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 TAGS = 200_000  # of HTML in a simple page; the largest on PyPI have a quarter
+LIMITS = process.Limits(memory=512 * MEBIBYTE)  # of twine
 PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
 
 
@@ -196,9 +196,10 @@ def upload(
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,
         )
-        argv = bounded(
-            "twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar", "--", str(path)
-        )
+        argv = [
+            *("twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar", "--"),
+            str(path),
+        ]
         log(f"uploading {path.name} to {upload_url}")
         try:
             process.run(
@@ -207,6 +208,7 @@ def upload(
                 timeout=timeout,
                 secrets=[token],
                 on_line=lambda line: _say(log, without([token], line)),
+                limits=LIMITS,
             )
         except process.CommandFailedError as error:
             if isinstance(error, process.CommandTimedOutError):

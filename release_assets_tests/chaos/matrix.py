@@ -136,7 +136,8 @@ def _begins(destination: str) -> Callable[[str, str], bool]:
             case "index":  # the first POST only asks whether the token is taken
                 return method == "POST" and next(posts) == 2
             case "github":
-                return method == "POST"
+                # The first only asks whether the token may write.
+                return method == "POST" and not path.endswith("/generate-notes")
             case "registry":
                 return method in {"PUT", "PATCH"}
         return "git-upload-pack" in path

@@ -499,9 +499,9 @@ def listed(count: int, *, first: int = 1, draft: bool = False) -> bytes:
     return json.dumps(
         [
             {
-                "id": number, "tag_name": f"v{number}", "html_url": "https://github.example/r", "name": None, "body": None,
-                "draft": draft, "prerelease": False, "assets": [], "published_at": "2026-01-01T00:00:00Z",
-                "upload_url": "u",
+                "id": number, "tag_name": f"v{number}", "html_url": "https://github.example/r",
+                "name": None, "body": None, "draft": draft, "prerelease": False, "assets": [],
+                "published_at": "2026-01-01T00:00:00Z", "upload_url": "u",
             }
             for number in range(first, first + count)
         ]

@@ -225,7 +225,7 @@ def test_another_machine_is_not_even_tried_over_plain_http(
     assert "192.0.2.1:9/here" in str(outcomes["redirect-to-plain-http", "index-upload"].error)
 
 
-def test_hostile_names_lead_nowhere(outcomes: dict[tuple[str, str], Asked], tmp_path: Path) -> None:
+def test_hostile_names_lead_nowhere(tmp_path: Path) -> None:
     with hostile_server("hostile-names") as server:
         files = package_index.observe(server.url, "sample-project", seconds=LATEST)
         assert len(files) > 5
@@ -283,7 +283,7 @@ GLUTTONS = [
     "many-nothings", "millions-of-nothings", "millions-of-tags", "pages-without-end",
 ]  # fmt: skip
 MEBIBYTES = 500  # of which 64 are an answer of GitHub's, and twice that what is decompressed at once
-CHILDS_MEBIBYTES = 700  # git and twine have limits of their own: see bounded.py
+CHILDS_MEBIBYTES = 700  # git and twine have limits of their own
 
 # A process of its own: what the tests before have used would hide it. The servers stay in ours.
 EATER = """
@@ -294,7 +294,8 @@ from release_assets_tests.destinations.test_hostile_servers import WAYS, Asked, 
 from release_assets_tests.hostile_server import HostileServer
 
 def most():
-    return [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return [resource.getrusage(who).ru_maxrss // 1024 for who in whose]
 
 before, eaten = most(), {}
 with pytest.MonkeyPatch.context() as patch:
