@@ -61,9 +61,6 @@ def check_destinations(step: Step, *, uploaded: bool = False) -> None:
     """
     errors: list[ReleaseError] = []
     for need in needs(step.project, step.release.channel, uploaded=uploaded):
-        for variable in need.secrets:
-            if step.has_secret(variable):
-                step.secret(variable, need.what)  # so that no answer brings it into a log
         try:
             step.say(f"preflight: {need.ask()}")
         except ReleaseError as error:
