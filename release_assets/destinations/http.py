@@ -34,7 +34,7 @@ MEBIBYTE = 1024 * 1024
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # between two pieces of an answer
 REDIRECTS = 5
-PARTS = 2_000_000  # of an answer's JSON; the largest pages of PyPI have a tenth
+PARTS = 2_000_000  # of an answer's JSON
 LONGEST_REST = 1e9  # seconds that a server may ask for; what is longer than minutes is left to people
 # Seconds for a whole file, up or down: what a slow line needs (100 kB/s), and no more.
 FILE_SECONDS, SECONDS_PER_MEBIBYTE = 60.0, 10.0
@@ -301,19 +301,19 @@ def _within(seconds: float, action: Callable[[], T], line: _Line) -> T:
     return result  # type: ignore[return-value]  # T itself may be None
 
 
-def refuse_bomb(body: bytes) -> None:
+def refuse_bomb(body: bytes, limit: int = PARTS) -> None:
     """Raise ValueError for an answer that would fill the memory as soon as it is read as JSON.
 
     Each part of it takes a hundred times as much there as the two characters it may be written in.
     """
     parts = sum(body.count(mark) for mark in (b",", b"[", b"{"))
-    if parts > PARTS:
-        raise ValueError(f"it has {parts} parts, and more than {PARTS} are not read")
+    if parts > limit:
+        raise ValueError(f"it has {parts} parts, and more than {limit} are not read")
 
 
-def parsed_json(body: bytes) -> Any:
+def parsed_json(body: bytes, limit: int = PARTS) -> Any:
     """What an answer's JSON says. Raises ValueError or RecursionError where it is none that can be read."""
-    refuse_bomb(body)
+    refuse_bomb(body, limit)
     return json.loads(body)
 
 

@@ -54,6 +54,7 @@ from release_assets.errors import (
 CLOSED_REMEDY = "Its operators have closed it for now: watch its status page, then materialize again."
 PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
+PARTS = 500_000  # of a simple page's JSON, each looked at by pydantic; the largest on PyPI have 200,000
 TAGS = 200_000  # of HTML in a simple page; the largest on PyPI have a quarter
 LIMITS = process.Limits(memory=512 * MEBIBYTE)  # of twine
 PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
@@ -347,7 +348,7 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None) -> Path
     Raises PermanentError for a name that is no sdist's or wheel's, or other bytes; else as observe does.
     """
     # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
-    if _version_of(file.filename) is None or not re.fullmatch(r"[\w.+!-]+", file.filename):
+    if _version_of(file.filename) is None or not re.fullmatch(r"[\w.+!-]{1,200}", file.filename):
         raise PermanentError(
             f"{one_line(file.filename)!r} is no name of an sdist or a wheel.",
             "The index's page is damaged or hostile: do not release from it before that is understood.",
@@ -409,7 +410,7 @@ def _parsed(answer: Answer, project: str) -> ProjectPage:
     content_type, _, _ = answer.headers.get("content-type", "not said").partition(";")
     match content_type.strip().lower():
         case "application/vnd.pypi.simple.v1+json":
-            return ProjectPage.from_json_data(parsed_json(answer.body), answer.url)
+            return ProjectPage.from_json_data(parsed_json(answer.body, PARTS), answer.url)
         case "application/vnd.pypi.simple.v1+html" | "text/html":
             # The parser takes a kilobyte of memory for each, however short it is.
             if (tags := answer.body.count(b"<")) > TAGS:

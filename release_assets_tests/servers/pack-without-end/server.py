@@ -23,5 +23,5 @@ def answer(request: Request, wire: socket.socket) -> None:
         reply(wire, headers={"Content-Type": request.media_type}, body=body)
     else:
         wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\n\r\n")
-        wire.sendall(packet(b"NAK\n") + b"PACK" + struct.pack(">II", 2, 2**32 - 1))
+        wire.sendall(packet(b"NAK\n") + b"PACK" + struct.pack(">II", 2, 1_000_000))
         without_end(wire, BLOB)
