@@ -198,8 +198,8 @@ class Sign(Declared):
     password_env: VariableName = "COSIGN_PASSWORD"
 
 
-class Image(Declared):
-    """The container image, one for each platform."""
+class Image(Destination):
+    """The container image, one for each platform. An engine wants to hear of plain http by itself."""
 
     repository: str = Field(description="an image repository such as docker.io/owner/name, without a tag")
     dockerfile: RepositoryPath = "Dockerfile"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -87,7 +87,7 @@ def image_registry(step: Step, image: Image) -> Registry:
 def registry_of(image: Image, credentials: tuple[str, str] | None) -> Registry:
     """The registry that holds the image, asked with user and token, or as anybody."""
     return Registry(
-        parse_repository(image.repository),
+        replace(parse_repository(image.repository), allow_http=image.allow_http),
         username=credentials[0] if credentials else None,
         token=credentials[1] if credentials else None,
         username_env=image.username_env,

@@ -96,11 +96,15 @@ def _signed(step: Step, image: Image, how: Sign, registry: Registry, digest: str
 
         def is_signed() -> bool:
             if key is not None:
-                return cosign.is_signed(reference, key, env, secrets=step.secrets)
+                return cosign.is_signed(
+                    reference, key, env, secrets=step.secrets, allow_http=image.allow_http
+                )
             return registry.manifest(f"{digest.replace(':', '-')}.sig") is not None
 
         if not is_signed():
-            cosign.sign(reference, key, env, secrets=step.secrets, log=step.output)
+            cosign.sign(
+                reference, key, env, secrets=step.secrets, allow_http=image.allow_http, log=step.output
+            )
             if not is_signed():
                 raise TransientError(
                     f"cosign signed {reference}, but the registry shows no valid signature",

@@ -58,13 +58,21 @@ def public_key(key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> s
         ) from None
 
 
-def is_signed(reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> bool:
+def is_signed(
+    reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str], allow_http: bool
+) -> bool:
     """Whether the image `name@sha256:…` has a valid signature of this key.
 
     Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
     """
     public = public_key(key, env, secrets=secrets)
-    verify = ["verify", "--key", f"env://{PUBLIC}", "--insecure-ignore-tlog=true", *_insecure(reference)]
+    verify = [
+        "verify",
+        "--key",
+        f"env://{PUBLIC}",
+        "--insecure-ignore-tlog=true",
+        *_insecure(reference, allow_http),
+    ]
     try:
         _cosign([*verify, reference], key, {**env, PUBLIC: public}, secrets)
     except CommandFailedError as error:
@@ -80,6 +88,7 @@ def sign(
     env: Mapping[str, str],
     *,
     secrets: Sequence[str],
+    allow_http: bool,
     log: Callable[[str], None],
 ) -> None:
     """Sign the image `name@sha256:…`; without a key keyless, with the identity that the machine offers.
@@ -88,7 +97,9 @@ def sign(
     """
     with_key = ["--key", f"env://{PRIVATE}", "--tlog-upload=false", *_offline(env)] if key else []
     try:
-        _cosign(["sign", "--yes", *with_key, *_insecure(reference), reference], key, env, secrets, log)
+        _cosign(
+            ["sign", "--yes", *with_key, *_insecure(reference, allow_http), reference], key, env, secrets, log
+        )
     except CommandFailedError as error:
         passing = isinstance(error, CommandTimedOutError) or PASSING.search(" ".join(error.tail))
         problem = f"cosign cannot sign {reference}: {_said(error)}"
@@ -132,9 +143,10 @@ def _offline(env: Mapping[str, str]) -> list[str]:
     return [f"{flag}=false" for flag in flags if flag in text]
 
 
-def _insecure(reference: str) -> list[str]:
-    """Plain http is for registries of this machine only."""
-    return ["--allow-http-registry"] if is_loopback(f"//{reference.partition('/')[0]}") else []
+def _insecure(reference: str, allow_http: bool) -> list[str]:
+    """Plain http is for registries of this machine, and for those of which the YAML says so."""
+    is_here = is_loopback(f"//{reference.partition('/')[0]}")
+    return ["--allow-http-registry"] if allow_http or is_here else []
 
 
 def _said(error: CommandFailedError) -> str:

@@ -59,6 +59,7 @@ class Repository:
 
     host: str
     name: str
+    allow_http: bool = False  # the YAML's word that it has no TLS
 
     def reference(self, tag_or_digest: str) -> str:
         """The reference as docker's commands take it."""
@@ -66,9 +67,9 @@ class Repository:
 
     @property
     def api_url(self) -> str:
-        """Where the registry's API is: Docker Hub's has a host of its own; http on this machine only."""
+        """Where the registry's API is: Docker Hub's has a host of its own. http where it is allowed."""
         host = "registry-1.docker.io" if self.host == "docker.io" else self.host
-        return f"{'http' if is_loopback(f'//{host}') else 'https'}://{host}"
+        return f"{'http' if self.allow_http or is_loopback(f'//{host}') else 'https'}://{host}"
 
     @property
     def credential_host(self) -> str:
@@ -403,9 +404,11 @@ class Registry:
             raise type(error)(error.problem.replace(url, _shown(url)), error.remedy) from None
 
     def _may_send_us_to(self, url: str) -> bool:
-        """https anywhere; http only between servers of this machine."""
+        """https anywhere; http only between servers of this machine, or within a registry that has no TLS."""
+        here = self.repository.api_url
         return urlsplit(url).scheme == "https" or (
-            urlsplit(url).scheme == "http" and is_loopback(url) and is_loopback(self.repository.api_url)
+            urlsplit(url).scheme == "http"
+            and ((is_loopback(url) and is_loopback(here)) or _origin(url) == _origin(here))
         )
 
     def _answer_challenge(self, challenge: str) -> str | None:

@@ -116,6 +116,11 @@ def test_references_are_written_as_docker_takes_them() -> None:
     assert repository.reference("sha256:00") == "docker.io/owner/name@sha256:00"
 
 
+def test_a_registry_is_asked_without_tls_where_the_yaml_says_so_alone() -> None:
+    assert Repository("registry.example:5000", "o/n").api_url == "https://registry.example:5000"
+    assert Repository("registry.example:5000", "o/n", True).api_url == "http://registry.example:5000"
+
+
 def test_docker_hubs_credentials_have_a_name_of_their_own() -> None:
     assert parse_repository("owner/name").credential_host == "https://index.docker.io/v1/"
     assert parse_repository("localhost:5000/name").credential_host == "localhost:5000"
