@@ -33,7 +33,7 @@ LOOK_SECONDS = 60.0
 BOOTSTRAP_SECONDS = 300.0  # a builder that is not running pulls its own image first
 OLDEST = (0, 13)  # the first buildx with --progress=rawjson
 PUSHES_ONCE = (0, 22)  # the first buildx that does not push a second time with docker (buildx#3023)
-SILENT_PUSH_SECONDS = 300.0
+SILENT_PUSH_SECONDS = 180.0
 PROGRESS_SECONDS = 5.0  # between two lines about the same layer on its way
 LINE_CHARACTERS = 2000  # of a step's output in one line of the log
 
