@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from release_assets.component import ReleaseGraph
 from release_assets.errors import PermanentError
-from release_assets.graph import PARALLEL, build_release_graph
+from release_assets.executor import parallel_executor
+from release_assets.graph import build_release_graph
 from release_assets.project import Project
 
 
@@ -67,5 +68,5 @@ def defs() -> dg.Definitions:
     """The projects' graphs, side by side; steps of runs that are launched by hand are processes, too."""
     projects = [read_project(file) for file in project_files()]
     return dg.Definitions.merge(
-        *(build_release_graph(project) for project in projects), dg.Definitions(executor=PARALLEL)
+        *(build_release_graph(project) for project in projects), dg.Definitions(executor=parallel_executor)
     )
