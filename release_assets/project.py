@@ -228,6 +228,11 @@ class Image(Destination):
         default={}, description="named contexts; `dist`, the published files, is always there"
     )
     cache: Literal["registry", "local", "none"] = "registry"
+    reproducible: bool = Field(
+        default=False,
+        description="give the files in the layers the commit's time and use no cache, so that the same "
+        "commit makes the same digest; slow: each release builds and pushes every layer",
+    )
     username_env: VariableName = "DOCKER_USERNAME"
     token_env: VariableName = "DOCKER_TOKEN"
 
