@@ -149,9 +149,8 @@ def release_rows(bench: Bench, size: Size, pairs: int, *, first: bool = False) -
     )
     if size == "middling" and not first:
         for platform, must in (("amd64", 1.5), ("arm64", 4.0)):
-            checks = [
-                one.images.metadata[f"image_linux_{platform}"].get("seconds/starts") for one in released
-            ]
+            node = f"image_linux_{platform}"
+            checks = [float(one.images.metadata[node]["seconds/starts"]) for one in released]
             yield Row(f"checks of the image, {platform}", series(checks), None, must)
 
 
