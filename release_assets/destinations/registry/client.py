@@ -26,6 +26,7 @@ from release_assets.destinations.http import (
     retry_after,
     without,
 )
+from release_assets.destinations.registry.challenges import parse_challenges
 from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, json_object
 from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
@@ -163,10 +164,11 @@ class Registry:
         """One request, again with a token when the registry asks for one. A 404 of a GET is an answer."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
         answer = self._exchange(method, url, headers or {}, data)
-        if answer.status == 401 and (challenge := answer.headers.get("www-authenticate")):
+        if answer.status == 401 and "www-authenticate" in answer.headers:
             # Also when there was a token: they live for minutes only.
-            self._authorization = self._answer_challenge(challenge)
-            answer = self._exchange(method, url, headers or {}, data)
+            self._authorization = self._met_challenge(answer)
+            if self._authorization is not None:
+                answer = self._exchange(method, url, headers or {}, data)
         for _ in range(REDIRECTS):
             target = answer.headers.get("location")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
@@ -207,36 +209,55 @@ class Registry:
             and ((is_loopback(url) and is_loopback(here)) or _origin(url) == _origin(here))
         )
 
-    def _answer_challenge(self, challenge: str) -> str | None:
-        """The Authorization header that the registry asks for; None where there is nothing to give.
+    def _met_challenge(self, refusal: Answer) -> str | None:
+        """Return the Authorization header that one of a 401's challenges is met with; None without a login.
 
-        Basic, or a token as in the distribution project's token authentication (Docker Hub, GHCR).
+        Bearer is met with a token as in the distribution project's token authentication (Docker Hub, GHCR),
+        and goes before Basic, as in docker and containerd.
+        Raises PermanentError where every challenge is of another scheme or leads where no login is sent.
         """
-        scheme, _, rest = challenge.strip().partition(" ")
+        challenges = parse_challenges(refusal.headers["www-authenticate"])
+        schemes = [challenge.scheme for challenge in challenges]
+        if challenges and not {"bearer", "basic"} & set(schemes):
+            raise PermanentError(
+                f"{self.repository.api_url} offers only {one_line(', '.join(schemes))} to authenticate",
+                "release-assets uses Basic and Bearer: ask the registry's operators to offer one of them.",
+            )
         basic = None
         if self._username is not None and self._token is not None:
             basic = "Basic " + base64.b64encode(f"{self._username}:{self._token}".encode()).decode()
-        if scheme.lower() != "bearer":
+        unusable = None
+        for challenge in challenges:
+            if challenge.scheme != "bearer":
+                continue
+            # Relative to the request, as every reference in an answer.
+            named = challenge.parameters.get("realm", "")
+            realm = _joined(refusal.url, named) if named else ""
+            if self._may_send_us_to(realm):
+                return self._issued_token(realm, challenge.parameters.get("service"), basic)
+            unusable = named
+        if "basic" in schemes and basic is not None:
             return basic
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        realm = _joined(fields.get("realm", ""), "")
-        if not self._may_send_us_to(realm):
+        if unusable is not None:
             raise PermanentError(
-                f"{self.repository.api_url} sends us to {one_line(realm)!r} for a token, which is not https",
-                "Credentials are not sent there; check the image's repository in the YAML.",
+                f"{self.repository.api_url} names {one_line(repr(unusable))} as the place for a token, which "
+                "is not https",
+                "Credentials are not sent there. Check the image's repository in the YAML, and ask the "
+                "registry's operators.",
             )
-        # Asked as nobody, a wish to push would be refused altogether by some.
-        actions = "pull,push" if basic else "pull"
-        query = {
-            "service": fields.get("service", ""),
-            "scope": f"repository:{self.repository.name}:{actions}",
-        }
+        return None
+
+    def _issued_token(self, realm: str, service: str | None, login: str | None) -> str:
+        """Return the header with a token that the realm issued, for a login or for anybody."""
+        # For anybody, a scope that includes push is refused altogether by some.
+        scope = f"repository:{self.repository.name}:{'pull,push' if login else 'pull'}"
+        query = {"service": service, "scope": scope} if service else {"scope": scope}
         answer = exchange(
             "GET",
             f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
             seconds=SECONDS,
             limit=MEBIBYTE,
-            headers={"Authorization": basic} if basic else {},
+            headers={"Authorization": login} if login else {},
         )
         if answer.status != 200:
             raise self._error("GET", answer)
