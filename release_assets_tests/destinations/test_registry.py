@@ -353,7 +353,7 @@ def test_a_wrong_password_names_the_variables(registry: RealRegistry) -> None:
 def test_no_credentials_where_some_are_wanted_says_to_set_them(registry: RealRegistry) -> None:
     with pytest.raises(PermanentError) as raised:
         client(registry.host, "registry-client/preflight").check_access()
-    assert raised.value.remedy == "Set IMAGE_USER and IMAGE_TOKEN: the registry wants a login."
+    assert raised.value.remedy == "Set IMAGE_USER and IMAGE_TOKEN: the registry requires authentication."
 
 
 # A server that misbehaves

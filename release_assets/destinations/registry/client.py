@@ -27,9 +27,10 @@ from release_assets.destinations.http import (
     without,
 )
 from release_assets.destinations.registry.challenges import parse_challenges
-from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, json_object
+from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
+from release_assets.destinations.registry.refusals import Refusal, code_of, refusal_error
 from release_assets.destinations.registry.repository import Repository
-from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
@@ -38,6 +39,9 @@ TAG_PAGES = 100
 TAGS = 100_000  # in TAG_PAGES of the size that we ask for
 LIST_SECONDS = 300.0  # for all pages of tags
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+REJECTED = "The registry's words say what it rejects. Check the image's repository in the YAML."
 
 
 class Registry:
@@ -112,6 +116,7 @@ class Registry:
             f"/manifests/{quote(tag, safe=':')}",
             headers={"Content-Type": manifest.media_type},
             data=manifest.body,
+            rejected=_why_rejected(manifest),
         )
 
     def tags(self) -> set[str]:
@@ -159,7 +164,13 @@ class Registry:
                 self._exchange("DELETE", upload, {}, None)
 
     def _ask(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        rejected: str = REJECTED,
     ) -> Answer:
         """One request, again with a token when the registry asks for one. A 404 of a GET is an answer."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
@@ -182,7 +193,7 @@ class Registry:
             answer = self._exchange(method, there, headers or {}, None)
         if 200 <= answer.status < 300 or (answer.status == 404 and method == "GET"):
             return answer
-        raise self._error(method, answer)
+        raise self._error(method, answer, rejected)
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
         """One bounded exchange; only the registry itself sees the credentials, not the storage behind it."""
@@ -267,30 +278,50 @@ class Registry:
             raise TransientError(f"{_shown(realm)} answered no token", AGAIN)
         return f"Bearer {token}"
 
-    def _error(self, method: str, answer: Answer) -> ReleaseError:
-        """The error for an answer of 300 and more, with the registry's own words."""
-        said = one_line(without(self._secrets, _words(answer.body)))  # JSON hid it in escapes
+    def _error(self, method: str, answer: Answer, rejected: str = REJECTED) -> ReleaseError:
+        """Return the error for an answer of 300 and more, with the registry's own words."""
+        code, words = _code_and_words(answer.body)
+        said = one_line(
+            without(self._secrets, f"{code}: {words}" if code else words)
+        )  # JSON hid it in escapes
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
         wait = retry_after(answer.headers, datetime.now(UTC))
-        if answer.status in {401, 403}:
-            if self._username is None or self._token is None:
-                return PermanentError(problem, f"Set {self._variables}: the registry wants a login.")
-            return PermanentError(
-                problem, f"Check {self._variables}: they must be allowed to pull and push in this repository."
-            )
-        error = error_for_status(
-            max(answer.status, 400), problem, "Check the image's repository in the YAML."
+        if self._username is None or self._token is None:
+            login = f"Set {self._variables}: the registry requires authentication."
+        else:
+            login = f"Check {self._variables}: they must be allowed to pull and push in this repository."
+        return refusal_error(
+            Refusal(answer.status, code_of(code), words, wait),
+            problem,
+            self.repository,
+            login=login,
+            rejected=rejected,
+            missing=f"Create {self.repository.name} in the registry first, or check the image's repository "
+            "in the YAML.",
         )
-        return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error
 
 
-def _words(body: bytes) -> str:
-    """What an error's body says: the distribution spec's codes and messages, or its text."""
+def _code_and_words(body: bytes) -> tuple[str, str]:
+    """Return the first code of the distribution spec in an error's body, or "", and what the body says."""
     errors = (json_object(body) or {}).get("errors")
     if isinstance(errors, list) and errors and all(isinstance(error, dict) for error in errors):
-        return "; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors)
-    return body.decode(errors="replace")
+        others = [f"{error.get('code')}: {error.get('message', '')}" for error in errors[1:]]
+        return str(errors[0].get("code")), "; ".join([str(errors[0].get("message", "")), *others])
+    return "", body.decode(errors="replace")
+
+
+def _why_rejected(manifest: Manifest) -> str:
+    """Return what to do where a manifest is rejected for what is in it."""
+    images = formats(manifest) if manifest.is_index else {}
+    if len(set(images.values())) < 2:
+        return REJECTED
+    named = ", ".join(f"{platform} {form}" for platform, form in images.items())
+    return (
+        f"The images are in two formats ({named}), and some registries reject a list of both. Build all "
+        "platforms with engines that use containerd's image store, or set provenance: false. Then "
+        "materialize the images again."
+    )
 
 
 def _joined(base: str, link: str) -> str:
