@@ -63,12 +63,19 @@ def code_of(text: str) -> str:
 
 
 def refusal_error(
-    refusal: Refusal, problem: str, repository: Repository, *, login: str, rejected: str, missing: str
+    refusal: Refusal,
+    problem: str,
+    repository: Repository,
+    *,
+    login: str,
+    rejected: str,
+    missing: str,
+    again: str = AGAIN,
 ) -> ReleaseError:
     """Return the error for a refusal of something in the repository.
 
     The remedies are the caller's: `login` for refused credentials, `missing` for what the registry does not
-    have, `rejected` for what it does not accept.
+    have, `rejected` for what it does not accept, `again` for a registry that failed.
     """
     where = f"{repository.host}/{repository.name}"
     own_name = rf"(?<![\w.-]){re.escape(repository.name)}(?![\w.-])"
@@ -101,8 +108,8 @@ def refusal_error(
     if status in {401, 403} or refusal.code in CREDENTIAL_CODES:
         return PermanentError(problem, login)
     if refusal.code == "unavailable":
-        return TransientError(problem, AGAIN, wait=refusal.wait)
+        return TransientError(problem, again, wait=refusal.wait)
     if status == 404 or refusal.code in NOT_FOUND_CODES:
         return PermanentError(problem, missing)
     error = error_for_status(max(status, 400), problem, rejected)
-    return TransientError(problem, AGAIN, wait=refusal.wait) if isinstance(error, TransientError) else error
+    return TransientError(problem, again, wait=refusal.wait) if isinstance(error, TransientError) else error
