@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from release_assets.platforms import parse_platform
 from release_assets.release import Channel, TagPatterns
 
 
@@ -57,15 +58,9 @@ def _variable(name: str) -> str:
     return name
 
 
-def _platform(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", text):
-        raise ValueError(f"{text!r} is not a platform such as linux/amd64")
-    return text
-
-
 RepositoryPath = Annotated[str, AfterValidator(_inside)]
 VariableName = Annotated[str, AfterValidator(_variable)]
-Platform = Annotated[str, AfterValidator(_platform)]
+Platform = Annotated[str, AfterValidator(parse_platform)]
 
 
 class Package(Declared):
@@ -236,10 +231,21 @@ class Image(Destination):
     username_env: VariableName = "DOCKER_USERNAME"
     token_env: VariableName = "DOCKER_TOKEN"
 
+    @field_validator("platforms", "builders", mode="before")
+    @classmethod
+    def _name_each_platform_once(cls, written: Any) -> Any:
+        """Compare the normal names, while the written ones can still be shown."""
+        seen: dict[str, str] = {}
+        for text in written if isinstance(written, list | dict) else ():
+            name = parse_platform(text) if isinstance(text, str) else None
+            if name in seen:
+                raise ValueError(f"{seen[name]} and {text} are the same platform; remove one of them")
+            if name is not None:
+                seen[name] = text
+        return written
+
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Image:
-        if len(set(self.platforms)) < len(self.platforms):
-            raise ValueError(f"platforms names one of them twice: {', '.join(self.platforms)}")
         strangers = sorted(set(self.builders) - set(self.platforms))
         if strangers:
             raise ValueError(f"builders names {', '.join(strangers)}, which platforms does not")
