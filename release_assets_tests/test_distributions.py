@@ -305,7 +305,7 @@ def test_a_version_that_does_not_match_is_found_without_building() -> None:
             declared, place="pyproject.toml: [project] version", tag="v1.2.3", expected=Version("1.2.3")
         )
     assert caught.value.problem == (
-        "tag v1.2.3 is version 1.2.3, but pyproject.toml: [project] version says '1.2.2'"
+        "tag v1.2.3 is version 1.2.3, but pyproject.toml: [project] version is '1.2.2'"
     )
 
 
