@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from release_assets import warehouse
 from release_assets.release import Channel, TagPatterns
 
 
@@ -185,15 +186,6 @@ class Destination(Declared):
             )
 
 
-WAREHOUSE_DAYS = 14  # PyPI's rule since July 2026
-WAREHOUSE_LIMIT = 100 * 1024 * 1024  # bytes a file; PyPI raises it for single projects
-
-
-def _is_warehouse(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host == "pypi.org" or host.endswith(".pypi.org")
-
-
 class PackageIndex(Destination):
     """A package index: twine uploads to it, and pip reads from it."""
 
@@ -239,21 +231,26 @@ class PackageIndex(Destination):
     @property
     def is_warehouse(self) -> bool:
         """Return whether uploads go to PyPI or TestPyPI, whose rules for files are known."""
-        return _is_warehouse(self.upload_url)
+        return warehouse.is_warehouse(self.upload_url)
+
+    @property
+    def title(self) -> str:
+        """Return what people call the index: PyPI, TestPyPI, or its host."""
+        return warehouse.title(self.upload_url)
 
     @property
     def largest_file(self) -> int | None:
         """Return the bytes of the largest file that the index accepts, or None for no limit."""
         if self.upload_limit is not None:
             return int(self.upload_limit)
-        return WAREHOUSE_LIMIT if self.is_warehouse else None
+        return warehouse.LARGEST_FILE if self.is_warehouse else None
 
     @property
     def window_days(self) -> int | None:
         """Return the days in which a release accepts new files after its first one, or None for no end."""
         if self.closes_after_days is not None:
             return self.closes_after_days
-        return WAREHOUSE_DAYS if self.is_warehouse else None
+        return warehouse.OPEN_DAYS if self.is_warehouse else None
 
 
 class TestPackageIndex(PackageIndex):

@@ -44,10 +44,19 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
     with step.folder() as scratch, step.folder() as fresh:
         file = build(scratch)
         with step.stage("check"):
-            name = check(file, name=declared, version=release.version, tag=release.tag, log=step.output)
-        file, origin = _adopt_published(step, file, name, fresh)
+            checked = check(
+                file,
+                name=declared,
+                version=release.version,
+                tag=release.tag,
+                index=index,
+                log=step.output,
+            )
+        file, origin = _adopt_published(step, file, checked.name, fresh)
         with step.stage("store"):
-            kept = step.store.put(kind, file, commit=release.commit, name=name)
+            kept = step.store.put(
+                kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
+            )
     step.say(f"{kept.filename}: {kept.size} bytes, sha256 {kept.sha256}")
     return _recorded(kept, origin)
 
@@ -111,7 +120,9 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
     with step.folder() as ours, step.folder() as theirs:
         published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
-        return step.store.put(kind, published, commit=kept.commit, name=kept.name, instead_of=kept)
+        return step.store.put(
+            kind, published, commit=kept.commit, name=kept.name, warnings=kept.warnings, instead_of=kept
+        )
 
 
 def _recorded(kept: Distribution, origin: str) -> Recorded:
