@@ -25,6 +25,7 @@ from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from release_assets import warehouse
+from release_assets.platforms import parse_platform
 from release_assets.release import Channel, TagPatterns
 
 
@@ -86,12 +87,6 @@ def _variable(name: str) -> str:
     return name
 
 
-def _platform(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", text):
-        raise ValueError(f"{text!r} is not a platform such as linux/amd64")
-    return text
-
-
 def _owner(text: str) -> str:
     # Dagster's rule, told here with the key's name and line.
     if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", text):
@@ -101,7 +96,7 @@ def _owner(text: str) -> str:
 
 RepositoryPath = Annotated[str, AfterValidator(_inside)]
 VariableName = Annotated[str, AfterValidator(_variable)]
-Platform = Annotated[str, AfterValidator(_platform)]
+Platform = Annotated[str, AfterValidator(parse_platform)]
 Owner = Annotated[str, AfterValidator(_owner)]
 
 
@@ -427,10 +422,21 @@ class Image(Destination):
         examples=["GHCR_TOKEN"],
     )
 
+    @field_validator("platforms", "builders", mode="before")
+    @classmethod
+    def _name_each_platform_once(cls, written: Any) -> Any:
+        """Compare the normal names, while the written ones can still be shown."""
+        seen: dict[str, str] = {}
+        for text in written if isinstance(written, list | dict) else ():
+            name = parse_platform(text) if isinstance(text, str) else None
+            if name in seen:
+                raise ValueError(f"{seen[name]} and {text} are the same platform; remove one of them")
+            if name is not None:
+                seen[name] = text
+        return written
+
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Image:
-        if len(set(self.platforms)) < len(self.platforms):
-            raise ValueError(f"platforms names one of them twice: {', '.join(self.platforms)}")
         strangers = sorted(set(self.builders) - set(self.platforms))
         if strangers:
             raise ValueError(f"builders names {', '.join(strangers)}, which platforms does not")

@@ -31,6 +31,7 @@ from release_assets.destinations.http import (
     without,
 )
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.platforms import normal_name
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
@@ -174,16 +175,12 @@ def _is_attestation(child: Mapping[str, Any]) -> bool:
 
 
 def platform_name(platform: Mapping[str, str]) -> str:
-    """`linux/amd64` and so on, with the variant that goes without saying as containerd has it:
-
-    linux/arm64 is v8, which nobody writes; linux/arm is v7, which everybody does.
-    """
-    architecture, variant = platform.get("architecture") or "unknown", platform.get("variant") or ""
-    if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
-        variant = ""
-    if (architecture, variant) == ("arm", ""):
-        variant = "v7"
-    return "/".join(str(part) for part in (platform.get("os") or "unknown", architecture, variant) if part)
+    """Return the normal name of a descriptor's platform, such as `linux/amd64`."""
+    return normal_name(
+        str(platform.get("os") or "unknown"),
+        str(platform.get("architecture") or "unknown"),
+        str(platform.get("variant") or ""),
+    )
 
 
 def platforms_differ(manifest: Manifest, declared: Iterable[str]) -> str | None:
