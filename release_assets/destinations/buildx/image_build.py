@@ -11,7 +11,8 @@ from pathlib import Path
 
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.engine import Engine, choose_engine, is_emulated
-from release_assets.destinations.buildx.failures import Failure, build_failure
+from release_assets.destinations.buildx.error_origin import Failure
+from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
 from release_assets.destinations.buildx.request import (
     BuildRequest,
