@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from release_assets import warehouse
 from release_assets.assets.step import Recorded, Step
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
@@ -78,7 +79,9 @@ def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) ->
     Raises ConflictError where they differ: both sides are named.
     """
     release, index = step.release, step.project.index_for(step.release.channel)
-    published = package_index.download(served, folder)
+    # An index may accept larger files than PyPI; the same contents, packed otherwise, have a similar size.
+    limit = max(warehouse.LARGEST_FILE, 2 * built.stat().st_size)
+    published = package_index.download(served, folder, limit=limit)
     read_metadata(published)
     if not same_contents(built, published):
         raise ConflictError(
