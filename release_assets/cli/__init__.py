@@ -11,7 +11,8 @@ from release_assets.cli.demo import demo
 from release_assets.cli.rebuild import rebuild
 from release_assets.cli.rollback import rollback
 from release_assets.cli.sandbox import sandbox
-from release_assets.errors import ReleaseError
+from release_assets.cli.schema import schema
+from release_assets.errors import DeclarationError, ReleaseError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,6 +25,7 @@ commands.add_command(demo)
 commands.add_command(rebuild)
 commands.add_command(rollback)
 commands.add_command(sandbox)
+commands.add_command(schema)
 
 
 def main() -> None:
@@ -32,4 +34,4 @@ def main() -> None:
         commands(prog_name="release-assets")
     except ReleaseError as error:
         click.echo(f"release-assets: {error.problem}\n{error.remedy}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, DeclarationError) else 1)
