@@ -80,6 +80,7 @@ def _choose(repository: Repository, yes: bool) -> tuple[list[Package], list[str]
         raise click.UsageError(
             f"no package was found in {repository.tree.root}: no pyproject.toml or setup.cfg declares "
             "a name to publish. Give the path of a clone, or of a package's directory in it."
+            + "".join(f"\n  {_shown(words)}" for words in repository.said)
         )
     if len(packages) == 1:
         return packages, []

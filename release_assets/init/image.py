@@ -57,7 +57,8 @@ def choose_image(
     repository = known[0] if known else None
     same = [build for build in builds if build.repositories == chosen.repositories]
     left = [
-        f"{build.place}: {', '.join(build.repositories) or 'its image'} is not built: a project has one image"
+        f"{build.place}: {', '.join(_known(build) or build.repositories) or 'its image'} is not built: "
+        "a project has one image"
         for build in builds
         if build not in same and repository not in _known(build)
     ]

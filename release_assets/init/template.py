@@ -64,7 +64,8 @@ def render(attributes: Mapping[str, Any], comments: Mapping[tuple[str, ...], str
     """Return the text of a defs.yaml.
 
     A key that is not among the attributes is there as a comment with an example, if most people change it.
-    A comment says what its key means, or what `comments` have in its place: where the value was seen. Raises ValueError for a text that Dagster would read as a template.
+    A comment says what its key means, or what `comments` have in its place: where the value was seen.
+    Raises ValueError for a text that Dagster would read as a template.
     """
     return HEADER + "".join(f"{line}\n" for line in _lines(attributes, comments))
 
@@ -114,7 +115,11 @@ def scalar(value: Any) -> str:
 
 def _dumped(value: Any) -> str:
     text = yaml.safe_dump(
-        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+        value,
+        default_flow_style=True,
+        width=float("inf"),
+        allow_unicode=all(text.isprintable() for text in _texts(value)),  # U+0085 would be a line break
+        sort_keys=False,
     )
     return text.removesuffix("...\n").strip()
 

@@ -47,7 +47,8 @@ class Tree:
             with file.open("rb") as stream:
                 content = stream.read(FILE_LIMIT + 1)
         except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links
-            raise UnreadableError(f"{path} cannot be read: {error}") from None
+            reason = getattr(error, "strerror", None) or "its path leads nowhere"
+            raise UnreadableError(f"{path} cannot be read: {reason}") from None
         if len(content) > FILE_LIMIT:
             raise UnreadableError(f"{path} has more than {FILE_LIMIT} bytes")
         try:
