@@ -170,6 +170,52 @@ class GitHub(Destination):
     api_url: str = "https://api.github.com"
     repository: str = Field(description="owner/name", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
     token_env: VariableName = "GITHUB_TOKEN"
+    title: str = Field(
+        default="Release {tag}",
+        description="The release's title. {tag}, {version} and {name}, the package's, stand for their values.",
+        examples=["{name} {version}"],
+    )
+    notes: Literal["none", "commits", "changelog", "github"] = Field(
+        default="none",
+        description=(
+            "What changed since the release before: from conventional commits (git-cliff, with the repository's "
+            "cliff.toml), from the changelog's section, or as GitHub generates it. `none` tells only how to "
+            "install the release."
+        ),
+        examples=["changelog"],
+    )
+    changelog: RepositoryPath | None = Field(
+        default=None,
+        description="The changelog of `notes: changelog`. Unset, CHANGELOG.md and its usual names are tried.",
+        examples=["docs/changes.md"],
+    )
+    template: RepositoryPath | None = Field(
+        default=None,
+        description=(
+            "A Markdown file of the repository that becomes the release's text. $notes, $name, $version, $tag, "
+            "$commit, $docker and $files stand for their values."
+        ),
+        examples=[".github/release.md"],
+    )
+    assets: list[RepositoryPath] = Field(
+        default=[],
+        description="Files of the repository to attach as well, as globs. The distributions always are.",
+        examples=[["install.sh", "schema/*.json"]],
+    )
+
+    @field_validator("title")
+    @classmethod
+    def _uses_known_placeholders(cls, title: str) -> str:
+        unknown = [
+            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
+        ]
+        if unknown:
+            raise ValueError(
+                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
+            )
+        if not title.strip() or not title.isprintable():
+            raise ValueError("a title is one line of text")
+        return title
 
     @model_validator(mode="after")
     def _use_tls(self) -> GitHub:
