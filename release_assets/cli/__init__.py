@@ -12,7 +12,8 @@ from release_assets.cli.init import init
 from release_assets.cli.rebuild import rebuild
 from release_assets.cli.rollback import rollback
 from release_assets.cli.sandbox import sandbox
-from release_assets.errors import ReleaseError
+from release_assets.cli.schema import schema
+from release_assets.errors import DeclarationError, ReleaseError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,6 +27,7 @@ commands.add_command(init)
 commands.add_command(rebuild)
 commands.add_command(rollback)
 commands.add_command(sandbox)
+commands.add_command(schema)
 
 
 def main() -> None:
@@ -34,4 +36,4 @@ def main() -> None:
         commands(prog_name="release-assets")
     except ReleaseError as error:
         click.echo(f"release-assets: {error.problem}\n{error.remedy}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, DeclarationError) else 1)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 import dagster as dg
 
-from release_assets.definitions import project_files, read_project
-from release_assets.errors import PermanentError, ReleaseError
+from release_assets.definitions import declarations, projects_folder
+from release_assets.errors import ReleaseError
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
 from release_assets.release import ParsedTag, TagKind, parse_tag
@@ -22,21 +22,23 @@ TURN_SECONDS = 900.0  # for a run of the same project to end
 
 
 def declared_projects() -> dict[str, Project]:
-    """All projects by name. Raises UsageError where a defs.yaml is wrong."""
-    try:
-        return {project.project: project for project in map(read_project, project_files())}
-    except PermanentError as error:
-        raise click.UsageError(f"{error.problem}\n{error.remedy}") from None
+    """Return the valid projects by name; what is wrong with the others goes to standard error."""
+    projects, errors = declarations()
+    for error in errors:
+        click.echo(f"{error.problem}\n{error.remedy}", err=True)
+    return projects
 
 
 def declared_project(name: str | None) -> Project:
-    """The project of this name, or the only one there is. Raises UsageError naming those that there are."""
-    projects = declared_projects()
-    if name is None and len(projects) == 1:
+    """Return the project of this name, or the only one. Raises UsageError naming those that there are."""
+    projects, errors = declarations()
+    if name is None and len(projects) == 1 and not errors:
         return next(iter(projects.values()))
     if name in projects:
         return projects[name]
-    known = ", ".join(projects) or "none: RELEASE_ASSETS_DEFS names the folder of their defs.yaml"
+    if errors:
+        raise click.UsageError("\n".join(f"{error.problem}\n{error.remedy}" for error in errors))
+    known = ", ".join(projects) or f"none in {projects_folder()}, see RELEASE_ASSETS_DEFS"
     raise click.UsageError(f"choose a project with --project; there are {known}")
 
 

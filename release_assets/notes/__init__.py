@@ -1,1 +1,1 @@
-"""The text of a release: what changed since the release before, where that is from, and the page around it."""
+"""The text of a release: what changed since the previous one, and the page around it."""
