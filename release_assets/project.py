@@ -310,8 +310,8 @@ class GitHub(Destination):
     notes: Literal["none", "commits", "changelog", "github"] = Field(
         default="none",
         description=(
-            "Where the release's text is from: conventional commits since the previous release (git-cliff, with "
-            "the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
+            "The source of the release's text: conventional commits since the previous release (git-cliff, "
+            "with the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
         ),
         examples=["changelog"],
     )

@@ -9,10 +9,10 @@ import click
 import yaml
 from pydantic import ValidationError
 
-from release_assets.init.draft import Draft, answered, draft, project_name, variables
+from release_assets.init.draft import Draft, answered, draft, project_name
 from release_assets.init.package import Package
 from release_assets.init.repository import Repository, look_at
-from release_assets.init.template import render
+from release_assets.init.template import render, variables
 from release_assets.process import printable
 from release_assets.project import Project
 

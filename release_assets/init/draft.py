@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -310,11 +310,3 @@ def answered(made: Draft, answers: Mapping[tuple[str, ...], str]) -> Draft:
         made.set(("index", "simple_url"), upload_url)
         made.comments[("index", "simple_url")] = "a guess: where pip reads from"
     return made
-
-
-def variables(attributes: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the names of the variables that a release of these attributes needs."""
-    for block in ("index", "test_index", "github", "image"):
-        for key in ("username_env", "token_env"):
-            if key in attributes.get(block, {}):
-                yield attributes[block][key]

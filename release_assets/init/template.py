@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 HEADER = """\
-# What is released, and where it goes. `release-assets check` tries everything that this file names.
-# Variables are named here, and their values are never in this file.
+# What is released, and where it goes. `release-assets check` tries everything that this file names,
+# `release-assets schema` prints every key. Variables are named here; their values are never in this file.
 type: release_assets.ReleaseGraph
 
 attributes:
@@ -57,6 +57,7 @@ KEYS: dict[tuple[str, ...], tuple[str, Any]] = {
     ("image", "provenance"): ("", None),
     ("image", "username_env"): ("the variable with the registry's user name", "DOCKER_USERNAME"),
     ("image", "token_env"): ("the variable with a token that may read and write", "DOCKER_TOKEN"),
+    ("owners",): ("the owners of its assets", ["me@example.org"]),
 }
 
 
@@ -70,9 +71,21 @@ def render(attributes: Mapping[str, Any], comments: Mapping[tuple[str, ...], str
     return HEADER + "".join(f"{line}\n" for line in _lines(attributes, comments))
 
 
+def variables(attributes: Mapping[str, Any]) -> list[str]:
+    """Return the names of the variables that a release of these attributes reads."""
+    names = {  # with the defaults of what the attributes leave out
+        ("index", "token_env"): "PYPI_TOKEN",
+        ("test_index", "token_env"): "TEST_PYPI_TOKEN",
+        ("github", "token_env"): "GITHUB_TOKEN",
+    }
+    if "image" in attributes:
+        names |= {("image", "username_env"): "DOCKER_USERNAME", ("image", "token_env"): "DOCKER_TOKEN"}
+    return [attributes.get(block, {}).get(key, default) for (block, key), default in names.items()]
+
+
 def _lines(attributes: Mapping[str, Any], comments: Mapping[tuple[str, ...], str]) -> Iterator[str]:
     for name in ("project", "repository"):
-        yield _line(1, name, attributes[name], comments.get((name,)) or KEYS[(name,)][0])
+        yield _top(name, attributes, comments)
     for block, meaning in BLOCKS.items():
         declared = attributes.get(block)
         if block == "package":
@@ -85,10 +98,24 @@ def _lines(attributes: Mapping[str, Any], comments: Mapping[tuple[str, ...], str
         for key, (words, example) in KEYS.items():
             if key[0] != block or len(key) == 1:
                 continue
+            if key == ("package", "version_file"):
+                example = f"src/{attributes['project']}/__about__.py"
             if declared is not None and key[1] in declared:
                 yield _line(2, key[1], declared[key[1]], comments.get(key) or words)
             elif example is not None:
                 yield _commented(_line(2, key[1], example, words))
+    yield ""
+    yield _top("owners", attributes, comments)
+    yield ""
+    yield "requirements:"
+    yield _line(1, "env", variables(attributes), "`dg list envs` shows which of them are unset")
+
+
+def _top(name: str, attributes: Mapping[str, Any], comments: Mapping[tuple[str, ...], str]) -> str:
+    words, example = KEYS[(name,)]
+    if name in attributes:
+        return _line(1, name, attributes[name], comments.get((name,)) or words)
+    return _commented(_line(1, name, example, words))
 
 
 def _line(level: int, key: str, value: Any, comment: str) -> str:
@@ -98,9 +125,9 @@ def _line(level: int, key: str, value: Any, comment: str) -> str:
 
 
 def _commented(line: str) -> str:
-    """Return a line as a comment that can be undone by deleting two characters."""
+    """Return a line as a comment that can be undone by deleting one character."""
     rest = line.lstrip(" ")
-    return f"{line[: len(line) - len(rest)]}# {rest}"
+    return f"{line[: len(line) - len(rest)]}#{rest}"
 
 
 def scalar(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Write notes from conventional commits with git-cliff, which reads a stranger's history and configuration."""
+"""Write notes from conventional commits with git-cliff, which reads what strangers wrote."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def notes_from_commits(
     directory: str,
     scratch: Path,
 ) -> str:
-    """Return the notes for the commits after `previous` up to `tag`, in Markdown; "" where none is to be told.
+    """Return the notes for the commits after `previous` up to `tag`, in Markdown; "" where there are none.
 
-    `objects` is the object directory of a bare repository that holds them; `tags` has the commits of both tags.
-    git-cliff sees a repository with these two tags and no other: release candidates and moving tags between them
-    do not divide the notes. `configuration` is the repository's cliff.toml; `directory` the package's, "." for
-    all of the repository; `scratch` an empty folder.
+    `objects` is the object directory of a bare repository; `tags` has the commits of both tags. git-cliff
+    sees a repository with these two tags only: release candidates and moving tags between them do not divide
+    the notes. `configuration` is the repository's cliff.toml; `directory` is the package's, "." for all of
+    the repository; `scratch` is an empty folder.
     Raises PermanentError with git-cliff's own words.
     """
     repository = _repository(

@@ -85,7 +85,8 @@ def release_body(
 def _times_used(template: str | None) -> int:
     """Return how often a template repeats the notes, 1 where it does not."""
     found = Template.pattern.finditer(template or "")
-    return max(1, sum((match["named"] or match["braced"]) == "notes" for match in found))
+    names = [match["named"] or match["braced"] for match in found]
+    return max(1, names.count("notes"))
 
 
 def shortened(text: str, limit: int, more: str) -> str:

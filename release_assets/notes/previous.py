@@ -10,10 +10,10 @@ from release_assets.release import Channel, ParsedTag, Release, TagKind, TagPatt
 def previous_release(release: Release, tags: Mapping[str, str], patterns: TagPatterns) -> str | None:
     """Return the tag of the release before this one in its line, or None where it is the first.
 
-    That is the highest lower version, not the last one that was made: 1.1.5 follows 1.1.4 although 2.0.0 was
-    released between them. A stable release follows a stable one, so that its notes tell all that changed since
-    then, release candidates included; a prerelease follows whatever is next below. `tags` are the remote's,
-    each with its commit. A tag on the release's own commit is passed over: nothing changed since then.
+    That is the highest lower version, not the last one made: 1.1.5 follows 1.1.4 although 2.0.0 was released
+    between them. A stable release follows a stable one, so that its notes include those of its candidates;
+    a prerelease follows any. `tags` are the remote's, each with its commit. A tag on the release's own commit
+    is skipped: nothing changed since then.
     """
     below: list[tuple[ParsedTag, str]] = []
     for name, commit in tags.items():

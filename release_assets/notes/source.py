@@ -61,6 +61,24 @@ def release_notes(
             return Notes()
 
 
+def template_of(project: Project, release: Release, mirror: Mirror) -> str | None:
+    """Return the project's template at the release's commit, None where it has none of its own.
+
+    Raises PermanentError where the file that defs.yaml names is not there.
+    """
+    path = project.github.template
+    if path is None:
+        return None
+    mirror.fetch(release.commit)
+    text = mirror.read(release.commit, path)
+    if text is None:
+        raise PermanentError(
+            f"{path}, the `github: template:` of {project.project}, is not in commit {release.commit}",
+            "Correct it in defs.yaml, or add the file and tag that commit.",
+        )
+    return text
+
+
 def compare_page(project: Project, previous: str | None, tag: str) -> str:
     """Return the page of all commits since the release before; "" where the project has no such page."""
     if previous is None:
@@ -103,5 +121,5 @@ def _changelog(project: Project, release: Release, mirror: Mirror) -> tuple[str,
         return path, found
     raise PermanentError(
         f"no changelog was found at {release.tag} (commit {release.commit}): {declared or 'no CHANGELOG.md'}",
-        "Add one, or set `github: changelog:` to its path or `github: notes:` to another source in defs.yaml.",
+        "Add one, or set `github: changelog:` or another `github: notes:` in defs.yaml.",
     )

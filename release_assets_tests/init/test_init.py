@@ -11,7 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from release_assets.cli import commands
-from release_assets.definitions import read_project
+from release_assets.definitions import declarations
+from release_assets.project import Project
 from release_assets.sandbox.git_remote import git
 from release_assets_tests.init.conftest import Clone
 
@@ -34,10 +35,10 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
 def attributes(result: Result, project: str, tmp_path: Path) -> dict[str, Any]:
     """What was written for a project, which Dagster's code location can read."""
     assert result.exit_code == 0, result.output
-    file = tmp_path / "defs" / project / "defs.yaml"
-    assert read_project(file).project == project
-    written: dict[str, Any] = yaml.safe_load(file.read_text())["attributes"]
-    return written
+    projects, errors = declarations()
+    assert (project in projects, errors) == (True, [])
+    written: dict[str, Any] = yaml.safe_load((tmp_path / "defs" / project / "defs.yaml").read_text())
+    return dict(written["attributes"])
 
 
 def section(result: Result, heading: str) -> list[str]:
@@ -281,7 +282,8 @@ def test_output_is_a_directory_or_a_file(
 ) -> None:
     result = init(clone("setup-py"), "--yes", "--output", str(tmp_path / option))
     assert result.exit_code == 0
-    assert read_project(tmp_path / file).project == "elder"
+    written = yaml.safe_load((tmp_path / file).read_text())
+    assert Project.model_validate(written["attributes"]).project == "elder"
 
 
 def test_a_repository_over_ssh_is_read_over_ssh(init: Init, clone: Clone, tmp_path: Path) -> None:

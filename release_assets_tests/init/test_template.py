@@ -22,8 +22,8 @@ SAMPLE: dict[str, Any] = {
 
 
 def uncommented(text: str) -> dict[str, Any]:
-    """The file with every commented key in force; two characters go away from each line."""
-    lines = (re.sub(r"^( +)# (\S+:( |$))", r"\1\2", line) for line in text.splitlines())
+    """The file with every commented key in force; one character goes away from each line."""
+    lines = (re.sub(r"^( +)#(\S+:( |$))", r"\1\2", line) for line in text.splitlines())
     attributes: dict[str, Any] = yaml.safe_load("\n".join(lines))["attributes"]
     return attributes
 
