@@ -294,12 +294,58 @@ class GitHub(Destination):
         examples=["MYPACKAGE_GITHUB_TOKEN"],
     )
 
+    title: str = Field(
+        default="Release {tag}",
+        description="The release's title. {tag}, {version} and {name} (the package's) are replaced.",
+        examples=["{name} {version}"],
+    )
+    notes: Literal["none", "commits", "changelog", "github"] = Field(
+        default="none",
+        description=(
+            "The source of the release's text: conventional commits since the previous release (git-cliff, "
+            "with the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
+        ),
+        examples=["changelog"],
+    )
+    changelog: RepositoryPath | None = Field(
+        default=None,
+        description="The file of `notes: changelog`. Unset, CHANGELOG.md and other usual names are tried.",
+        examples=["docs/changes.md"],
+    )
+    template: RepositoryPath | None = Field(
+        default=None,
+        description=(
+            "A Markdown file of the repository to use as the release's text. $notes, $name, $version, $tag, "
+            "$commit, $docker and $files are replaced."
+        ),
+        examples=[".github/release.md"],
+    )
+    assets: list[RepositoryPath] = Field(
+        default=[],
+        description="Globs of files in the repository to attach. The distributions are always attached.",
+        examples=[["install.sh", "schema/*.json"]],
+    )
+
     @field_validator("repository")
     @classmethod
     def _names_owner_and_repository(cls, repository: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
             raise ValueError("expected owner/name")
         return repository
+
+    @field_validator("title")
+    @classmethod
+    def _uses_known_placeholders(cls, title: str) -> str:
+        unknown = [
+            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
+        ]
+        if unknown:
+            raise ValueError(
+                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
+            )
+        if not title.strip() or not title.isprintable():
+            raise ValueError("a title is one line of text")
+        return title
 
     @model_validator(mode="after")
     def _use_tls(self) -> GitHub:

@@ -8,6 +8,7 @@ import click
 
 from release_assets.cli.check import check
 from release_assets.cli.demo import demo
+from release_assets.cli.init import init
 from release_assets.cli.rebuild import rebuild
 from release_assets.cli.rollback import rollback
 from release_assets.cli.sandbox import sandbox
@@ -22,6 +23,7 @@ def commands() -> None:
 
 commands.add_command(check)
 commands.add_command(demo)
+commands.add_command(init)
 commands.add_command(rebuild)
 commands.add_command(rollback)
 commands.add_command(sandbox)
