@@ -240,7 +240,8 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None
             yield stream is child.stdout, last
     while child.poll() is None:  # it has closed its output and works on
         yield False, None
-        time.sleep(0.1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0.1)  # looks often at first: most children end at once, and a node has many
 
 
 def _lines(text: bytes) -> list[bytes]:
