@@ -140,11 +140,12 @@ def run(
     on_line: Callable[[str], None] | None = None,
     silence: float | Callable[[], float] | None = None,
     limits: Limits | None = None,
+    umask: int | None = None,
 ) -> str:
     """Run a child to its end and return what it wrote to standard output.
 
     `env` is its whole environment. `timeout` and `silence` are seconds: in all, and without a line, which may
-    depend on what it said last.
+    depend on what it said last. `umask` decides the modes of the files that it writes; None is our own.
     `on_line` gets every line of both streams as it comes, redacted. Nothing is read from our standard input.
     Raises CommandFailedError; the child's whole process group is gone when this returns or raises.
     """
@@ -170,6 +171,7 @@ def run(
         stderr=subprocess.PIPE,
         dies_with_us=True,
         limits=limits,
+        umask=umask,
     ) as child:
         for is_stdout, chunk in _chunks(child):
             now = time.monotonic()
@@ -261,6 +263,7 @@ def started_child(
     stderr: int,
     dies_with_us: bool = False,
     limits: Limits | None = None,
+    umask: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child that runs inside the block, and whose whole process group is gone after it.
 
@@ -283,6 +286,7 @@ def started_child(
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            umask=-1 if umask is None else umask,
         )
     except OSError as error:
         raise CommandFailedError(program, f"could not be started: {error}") from error

@@ -228,6 +228,10 @@ class Image(Destination):
     )
     scan: Scan | None = None
     sign: Sign | None = None
+    keep_git: bool = Field(
+        default=False,
+        description="put a whole .git into the context, for a Dockerfile that asks git for the version",
+    )
     build_args: dict[str, str] = {}
     build_contexts: dict[str, str] = Field(
         default={}, description="named contexts; `dist`, the published files, is always there"

@@ -107,7 +107,8 @@ def short_waits(patch: pytest.MonkeyPatch) -> None:
     """What is waited for minutes elsewhere is waited for seconds here."""
     for module, name in (
         (http, "FILE_SECONDS"), (package_index, "PAGE_SECONDS"), (registry, "SECONDS"),
-        (git, "LOOK_SECONDS"), (git, "FETCH_SECONDS"), (github, "LIST_SECONDS"), (registry, "LIST_SECONDS"),
+        (git.command, "LOOK_SECONDS"), (git.command, "FETCH_SECONDS"),
+        (github, "LIST_SECONDS"), (registry, "LIST_SECONDS"),
     ):  # fmt: skip
         patch.setattr(module, name, SECONDS)
     patch.setattr(github, "ATTEMPTS_END", 0.0)
