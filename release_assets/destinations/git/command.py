@@ -170,7 +170,7 @@ def _run(
         return run(["git", *arguments], env=env, timeout=timeout, on_line=log, limits=LIMITS, umask=UMASK)
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
-        output = printable("\n".join(line[:500] for line in error.tail[-5:])) or error.reason
+        output = printable("\n".join(line[:500] for line in error.tail[-10:])) or error.reason
         if REFUSALS.search(output):
             raise PermanentError(
                 f"git cannot use {remote}: {output}",

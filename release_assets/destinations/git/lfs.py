@@ -31,7 +31,7 @@ VERSIONS = re.compile(
 TRACKED = ":(attr:filter=lfs)"
 NAMED = 5  # files in an error
 # How git-lfs and servers say that an object is not there.
-LACKING = re.compile(r"\b404\b|\b410\b|does not exist|not found|no such file", re.IGNORECASE)
+LACKING = re.compile(r"\b404\b|\b410\b|does not exist|not found|missing object", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -166,25 +166,25 @@ def _fetch(
     with tempfile.TemporaryDirectory(prefix="lfs-") as scratch:
         # `git lfs fetch` fetches for everything in a commit that looks like a pointer, also for files that
         # are not in Git LFS, such as a test's. So it gets a commit with what is needed and nothing else.
-        needed = Repository.create(Path(scratch, "git"), repository.work_tree, mirror, repository.commit)
+        needed = Repository.create(Path(scratch, ".git"), Path(scratch), mirror, repository.commit)
+        if (configuration := _configuration(repository)) is not None:
+            shutil.copyfile(configuration, Path(scratch, ".lfsconfig"))
         blobs = {pointer.oid: pointer.blob for pointer in missing}
         infos = (("--cacheinfo", f"100644,{blob},{oid}") for oid, blob in blobs.items())
         needed.update_index("--add", arguments=[part for info in infos for part in info])
         tree = needed.git("write-tree").strip()
         commit = needed.git("commit-tree", "-m", "Git LFS", tree, variables=NOBODY).strip()
+        # By folder and in its own configuration: a variable would hold for a remote that is a path, too.
+        needed.git("config", "remote.origin.url", mirror.remote)
+        needed.git("config", "lfs.storage", str(storage))
         try:
             command.run_remote(
-                "--git-dir", needed.git_dir, "--work-tree", repository.work_tree,
-                "lfs", "fetch", "--include=", "--exclude=", "origin", commit,
+                "-C", scratch, "lfs", "fetch", "--include=", "--exclude=", "origin", commit,
                 remote=mirror.remote,
                 origin=mirror.project_remote,
                 timeout=command.FETCH_SECONDS,
                 log=log,
-                settings={
-                    "remote.origin.url": mirror.remote,
-                    "lfs.storage": str(storage),
-                    "lfs.fetchrecentalways": "false",
-                },
+                settings={"lfs.fetchrecentalways": "false"},
             )  # fmt: skip
         except ReleaseError as error:
             failure = error
@@ -201,12 +201,18 @@ def _fetch(
     )
 
 
+def _configuration(repository: Repository) -> Path | None:
+    """Return the project's own configuration of git-lfs."""
+    file = repository.work_tree / ".lfsconfig"
+    return file if file.is_file() and not file.is_symlink() else None
+
+
 def _refuse_unencrypted(repository: Repository, remote: str) -> None:
     """Raise PermanentError where .lfsconfig leads from an encrypted remote to a server that is not."""
-    if urlsplit(remote).scheme == "http" or not (repository.work_tree / ".lfsconfig").is_file():
+    file = _configuration(repository)
+    if urlsplit(remote).scheme == "http" or file is None:
         return
-    file = str(repository.work_tree / ".lfsconfig")
-    for setting in repository.git("config", "--file", file, "--list", "--null").split("\0"):
+    for setting in repository.git("config", "--file", str(file), "--list", "--null").split("\0"):
         key, _, url = setting.partition("\n")
         if key.endswith("url") and url.startswith("http://") and not is_loopback(url):
             raise PermanentError(
