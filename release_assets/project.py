@@ -447,6 +447,11 @@ class Image(Destination):
         description="Build arguments of the Dockerfile; `{version}` is the release's version.",
         examples=[{"MYPACKAGE_VERSION": "{version}"}],
     )
+    keep_git: bool = Field(
+        default=False,
+        description="Put a whole .git into the context, for a Dockerfile that asks git for the version.",
+        examples=[True],
+    )
     build_contexts: dict[str, str] = Field(
         default={},
         description="Named build contexts. `dist`, the published files, is always there.",

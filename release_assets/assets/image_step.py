@@ -16,8 +16,10 @@ from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.errors import TransientError
+from release_assets.file_tree import set_modes_and_time
 from release_assets.image_labels import image_labels
 from release_assets.image_tags import image_tag
+from release_assets.links import source_url
 from release_assets.project import Image, is_loopback
 from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
 from release_assets.store import sha256_of
@@ -125,6 +127,7 @@ def published_files(step: Step, scratch: Path) -> Path:
             package_index.download(served, folder)
     for file in sorted(folder.iterdir()):
         step.output(f"published: {file.name} sha256 {sha256_of(file)}")
+    set_modes_and_time(folder, step.mirror.fetch(step.release.commit).epoch)
     if not any(folder.iterdir()):
         step.say(f"{index.simple_url} serves no file of version {step.release.version}: `dist` is empty")
     return folder
@@ -172,7 +175,7 @@ def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:
     return image_labels(
         version=str(step.release.version),
         revision=commit.sha,
-        source=step.project.repository,
+        source=source_url(step.project),
         created=commit.committed_at,
         licenses=license_in_pyproject(step.read_source(commit.sha, "pyproject.toml")),
     )
