@@ -140,6 +140,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     silence: float | Callable[[], float] | None = None,
     limits: Limits | None = None,
+    encoding: str = "utf-8",
 ) -> str:
     """Run a child to its end and return what it wrote to standard output.
 
@@ -202,7 +203,7 @@ def run(
             else f"failed with exit status {returncode}"
         )
         raise CommandFailedError(program, reason, tail, returncode)
-    return b"".join(output).decode(errors="replace")
+    return b"".join(output).decode(encoding, errors="replace")
 
 
 def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None]]:

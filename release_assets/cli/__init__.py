@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from release_assets.errors import ReleaseError
+from release_assets.errors import DeclarationError, ReleaseError
 
 # Imported when they are called: Dagster takes seconds, and `--help` and completion must not.
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Release a real package on this machine: push a tag, and watch the sensors do the rest.",
     "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
     "rollback": "Point the floating tags that point to TAG's release back to the release before it.",
+    "schema": "Print the JSON schema of a project's defs.yaml.",
     "sandbox": "Keep the stand-ins for PyPI, GitHub and Docker Hub running, to try things by hand.",
 }
 
@@ -65,4 +66,4 @@ def main() -> None:
         commands(prog_name="release-assets")
     except ReleaseError as error:
         click.echo(f"release-assets: {error.problem}\n{error.remedy}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, DeclarationError) else 1)

@@ -18,9 +18,9 @@ from release_assets.cli.follow import Display, Reason, RunView, follow
 from release_assets.cli.interruptions import Interruptions, interruptions
 from release_assets.cli.launch import Launcher, launcher
 from release_assets.cli.terminal import display, node_lines, print_lines
-from release_assets.definitions import project_files, read_project
+from release_assets.definitions import declarations, projects_folder
 from release_assets.destinations import git
-from release_assets.errors import PermanentError, ReleaseError
+from release_assets.errors import ReleaseError
 from release_assets.project import Project
 from release_assets.release import ParsedTag, Release, TagKind, channel_of, parse_tag
 
@@ -29,24 +29,26 @@ NEAREST = 3
 
 
 def declared_projects() -> dict[str, Project]:
-    """Return all projects by name. Raises UsageError where a defs.yaml is wrong."""
-    try:
-        return {project.project: project for project in map(read_project, project_files())}
-    except PermanentError as error:
-        raise click.UsageError(f"{error.problem}\n{error.remedy}") from None
+    """Return the valid projects by name; what is wrong with the others goes to standard error."""
+    projects, errors = declarations()
+    for error in errors:
+        click.echo(f"{error.problem}\n{error.remedy}", err=True)
+    return projects
 
 
 def declared_project(name: str | None) -> Project:
     """Return the project of this name, or the only one there is. Raises UsageError naming the nearest."""
-    projects = declared_projects()
-    if name is None and len(projects) == 1:
+    projects, errors = declarations()
+    if name is None and len(projects) == 1 and not errors:
         return next(iter(projects.values()))
     if name in projects:
         return projects[name]
+    if errors:
+        raise click.UsageError("\n".join(f"{error.problem}\n{error.remedy}" for error in errors))
     if not projects:
         raise click.UsageError(
-            "There is no project. Set RELEASE_ASSETS_DEFS to a directory with one subdirectory per project, "
-            "each with a defs.yaml."
+            f"There is no project in {projects_folder()}. Set RELEASE_ASSETS_DEFS to a directory with one "
+            "subdirectory per project, each with a defs.yaml."
         )
     if name is None:
         raise click.UsageError(f"Choose a project with --project: {', '.join(sorted(projects))}.")

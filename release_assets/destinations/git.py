@@ -136,11 +136,16 @@ class Mirror:
         return Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
 
     def read(self, commit: str, path: str) -> str | None:
-        """The text of a file in a commit, None when there is no such file."""
+        """Return the text of a file in a commit, or None where there is no such file."""
+        content = self.read_bytes(commit, path)
+        return None if content is None else content.decode(errors="replace")
+
+    def read_bytes(self, commit: str, path: str) -> bytes | None:
+        """Return a file in a commit as it is, or None where there is no such file."""
         path = PurePosixPath(path).as_posix()  # git knows no a//b and no a/./b
         if not self._git("ls-tree", commit, "--", path).startswith("100"):
             return None
-        return self._git("show", f"{commit}:{path}")
+        return self._git("show", f"{commit}:{path}", encoding="latin-1").encode("latin-1")
 
     def checkout(self, commit: str, directory: Path, log: Log) -> None:
         """A clean working tree of `commit` in the new folder `directory`, tags and submodules included.
@@ -198,8 +203,9 @@ class Mirror:
             for stale in self.path.glob(pattern):
                 stale.unlink(missing_ok=True)
 
-    def _git(self, *arguments: str, timeout: float = LOCAL_SECONDS) -> str:
-        return _git("--git-dir", str(self.path), *arguments, timeout=timeout, remote=self.remote)
+    def _git(self, *arguments: str, timeout: float = LOCAL_SECONDS, encoding: str = "utf-8") -> str:
+        git_dir = ("--git-dir", str(self.path))
+        return _git(*git_dir, *arguments, timeout=timeout, remote=self.remote, encoding=encoding)
 
 
 def _nothing_unencrypted(remote: str) -> dict[str, str]:
@@ -227,7 +233,9 @@ REFUSALS = re.compile(
 )
 
 
-def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -> str:
+def _git(
+    *arguments: str, timeout: float, remote: str, log: Log | None = None, encoding: str = "utf-8"
+) -> str:
     # No prompt may be waited for; keys and credential helpers are the user's own, as on the command line.
     needed = {name: os.environ[name] for name in ("SSH_AUTH_SOCK", "GIT_SSH_COMMAND") if name in os.environ}
     env = environment(
@@ -242,7 +250,8 @@ def _git(*arguments: str, timeout: float, remote: str, log: Log | None = None) -
     env["LC_ALL"] = "C.UTF-8"  # what git says is looked at below, in English
     env.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
     try:
-        return run(["git", *arguments], env=env, timeout=timeout, on_line=log, limits=LIMITS)
+        argv = ["git", *arguments]
+        return run(argv, env=env, timeout=timeout, on_line=log, limits=LIMITS, encoding=encoding)
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
         said = printable("\n".join(line[:500] for line in error.tail[-5:])) or error.reason
