@@ -97,3 +97,11 @@ def package_page(simple_url: str, name: str, version: str) -> str:
     if host in {"pypi.org", "test.pypi.org"}:
         return f"https://{host}/project/{quote(name)}/{quote(version)}/"
     return f"{simple_url.rstrip('/')}/{quote(name)}/"
+
+
+def manage_page(simple_url: str, name: str, version: str) -> str | None:
+    """Return the page where a maintainer can yank a release; None where the index is not PyPI's."""
+    host = urlsplit(simple_url).hostname
+    if host not in {"pypi.org", "test.pypi.org"}:
+        return None
+    return f"https://{host}/manage/project/{quote(name)}/release/{quote(version)}/"

@@ -18,10 +18,10 @@ from release_assets.destinations.registry import Manifest, Registry, parse_repos
 from release_assets.errors import TransientError
 from release_assets.file_tree import set_modes_and_time
 from release_assets.image_labels import image_labels
-from release_assets.image_tags import image_tag
+from release_assets.image_tags import published_versions
 from release_assets.links import source_url
 from release_assets.project import Image, is_loopback
-from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
+from release_assets.release import rebuild_tags
 from release_assets.store import sha256_of
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
@@ -141,16 +141,7 @@ def compressed_size(manifest: Manifest) -> int:
 
 def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) -> set[Version]:
     """The versions of the release's channel that git has a tag for and the registry a manifest list."""
-    kind = step.tag.kind
-    parsed = (parse_tag(name, step.project.tags.patterns) for name in git_tags)
-    return {
-        tag.version
-        for tag in parsed
-        if isinstance(tag, ParsedTag)
-        and tag.kind is kind
-        and (kind is TagKind.TEST or not tag.version.is_prerelease)
-        and image_tag(tag.version, step.release.channel) in image_tags
-    }
+    return published_versions(step.release, git_tags, image_tags, step.project.tags.patterns)
 
 
 def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> None:
