@@ -65,7 +65,8 @@ def run_local(
     """Run a git command that stays on this machine, and return its standard output.
 
     `encoding` is that of the output. The command reads no configuration but that of the repository it works
-    in and `settings`; `remote` is named in errors. Raises TransientError, or PermanentError where a retry cannot help.
+    in and `settings`; `remote` is named in errors. Raises TransientError, or PermanentError where a retry
+    cannot help.
     """
     env = environment(
         HOME=os.devnull,  # where git would look for a configuration, attributes and excludes
