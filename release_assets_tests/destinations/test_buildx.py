@@ -43,7 +43,7 @@ from release_assets.destinations.registry import (
     platform_images,
     platforms_differ,
 )
-from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.sandbox.base_image import push_base_image
 from release_assets.sandbox.engine import Engine as RealEngine
 from release_assets.sandbox.registry import Registry as RealRegistry
@@ -1012,3 +1012,77 @@ def test_a_buildx_that_is_too_old_is_named(tmp_path: Path, said: str) -> None:
         observe_engine(None, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert raised.value.problem == f"buildx is too old: {said}"
     assert raised.value.remedy == "Install buildx 0.13 or newer."
+
+
+QUOTA = b'{"errors": [{"code": "DENIED", "message": "will exceed the configured upper limit of 1 MiB."}]}'
+NO_RIGHT = b'{"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}'
+IMMUTABLE = b'{"errors": [{"code": "TAG_INVALID", "message": "cannot be overwritten: it is immutable"}]}'
+UNKNOWN = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "repository not known to registry"}]}'
+NGINX = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>"
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("refused", "status", "body", "kind", "remedy"),
+    [
+        ("PUT /manifests/", 400, IMMUTABLE, ConflictError, "exempt it from immutability"),
+        ("PUT /manifests/", 403, QUOTA, PermanentError, "torage"),
+        ("POST /uploads/", 403, QUOTA, PermanentError, "is full"),
+        ("POST /uploads/", 403, NO_RIGHT, PermanentError, "Check IMAGE_USER"),
+        ("PUT /uploads/", 413, NGINX, PermanentError, "client_max_body_size"),
+        ("PUT /manifests/", 404, UNKNOWN, PermanentError, "Create buildx/refused"),
+    ],
+)
+def test_a_real_engine_is_refused_by_a_registry(
+    source: Path,
+    registry: RealRegistry,
+    refused: str,
+    status: int,
+    body: bytes,
+    kind: type[ReleaseError],
+    remedy: str,
+) -> None:
+    """The words are not in every engine's error: then the registry is asked for them."""
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    method, _, part = refused.partition(" ")
+    refuses = False
+
+    def rule(asked: str, path: str) -> Refusal | None:
+        return Refusal(status, body) if refuses and asked == method and part in path else None
+
+    with registry_proxy(registry.host, rule) as host:
+        repository = Repository(host, "buildx/refused")
+        with docker_environment(repository, registry.username, registry.token) as env:
+            tag = f"refused-{status}"
+            if kind is ConflictError:
+                built(source, registry, env, [], repository=repository, tag=tag)
+            (source / "message.txt").write_bytes(os.urandom(100))
+            refuses = True
+            with pytest.raises(ReleaseError) as raised:
+                built(source, registry, env, [], repository=repository, tag=tag)
+    assert type(raised.value) is kind
+    assert remedy in raised.value.remedy
+    assert body is NO_RIGHT or "Check IMAGE_USER" not in raised.value.remedy
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM scratch\nCOPY message.txt /\nEOF\n",
+        "FROM scratch\nCOPY docker-timeout.conf /\n",
+        "FROM scratch\nCOPY certificate.pem /\n",
+        "FROM scratch\nCOPY ['429 Too Many Requests', '/']\n",
+        'FROM scratch\nCOPY ["connection reset by peer", "503: EOF", "/"]\n',
+        "FROM scratch AS denied\nCOPY --from=HOST/unauthorized/denied /toomanyrequests: /\n",
+    ],
+)
+def test_a_real_engine_quotes_a_dockerfile_and_nothing_is_retried(
+    source: Path, registry: RealRegistry, env: dict[str, str], dockerfile: str
+) -> None:
+    (source / "Dockerfile").write_text(dockerfile.replace("HOST", registry.host))
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, [], tag="quoted")
+    assert type(raised.value) is PermanentError
+    assert raised.value.remedy.startswith(("Correct the Dockerfile", "The base image is not there"))
