@@ -10,13 +10,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import json
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from release_assets.destinations.http import (
@@ -26,10 +23,11 @@ from release_assets.destinations.http import (
     Answer,
     exchange,
     one_line,
-    parsed_json,
     retry_after,
     without,
 )
+from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, json_object
+from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
 from release_assets.project import is_loopback
 
@@ -38,209 +36,7 @@ ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manife
 TAG_PAGES = 100
 TAGS = 100_000  # in TAG_PAGES of the size that we ask for
 LIST_SECONDS = 300.0  # for all pages of tags
-
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-MANIFESTS = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
-
-# The grammar of github.com/distribution/reference.
-_HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
-_WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"{_WORD}(?:/{_WORD})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class Repository:
-    """An image repository: the registry's host (with its port), and the name in it."""
-
-    host: str
-    name: str
-    allow_http: bool = False  # the YAML's word that it has no TLS
-
-    def reference(self, tag_or_digest: str) -> str:
-        """The reference as docker's commands take it."""
-        return f"{self.host}/{self.name}{'@' if ':' in tag_or_digest else ':'}{tag_or_digest}"
-
-    @property
-    def api_url(self) -> str:
-        """Where the registry's API is: Docker Hub's has a host of its own. http where it is allowed."""
-        host = "registry-1.docker.io" if self.host == "docker.io" else self.host
-        return f"{'http' if self.allow_http or is_loopback(f'//{host}') else 'https'}://{host}"
-
-    @property
-    def credential_host(self) -> str:
-        """The name under which docker looks up credentials."""
-        return "https://index.docker.io/v1/" if self.host == "docker.io" else self.host
-
-
-def parse_repository(reference: str) -> Repository:
-    """An image repository by docker's rules: docker.io and library/ are the defaults.
-
-    Raises PermanentError for a reference with a tag or digest, or with characters that names do not have.
-    """
-    first, slash, rest = reference.partition("/")
-    # Docker's rule for what is a host: it has a dot, a port or upper case, or it is localhost.
-    has_host = slash and (re.search(r"[.:A-Z]", first) or first == "localhost")
-    host, name = (first, rest) if has_host else ("docker.io", reference)
-    if host in {"index.docker.io", "registry-1.docker.io"}:
-        host = "docker.io"
-    bare = re.split("[@:]", name)[0]
-    if host == "docker.io" and "/" not in name:
-        name = f"library/{name}"
-    # 255 characters for host and name together is the distribution spec's limit.
-    if _NAME.fullmatch(name) and _HOST.fullmatch(host) and len(f"{host}/{name}") <= 255:
-        return Repository(host, name)
-    why = ""
-    if bare and bare not in (name, name.removeprefix("library/")):
-        why = ": it names a digest" if "@" in name else ": it names a tag"
-    elif name != name.lower():
-        why = ": it has upper case in its name"
-    raise PermanentError(
-        f"{one_line(repr(reference))} is not an image repository{why}",
-        "Write it in lower case without a tag or digest, such as docker.io/owner/name.",
-    )
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest or an index as the registry keeps it: its very bytes, whose sha256 is the digest."""
-
-    body: bytes
-    media_type: str
-
-    @property
-    def digest(self) -> str:
-        """`sha256:` and the hexadecimal digest of the bytes."""
-        return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
-
-    def parsed(self) -> dict[str, Any]:
-        """The JSON inside. Raises TransientError when it is none: what is stored was checked when put."""
-        content = _json(self.body)
-        if content is None:
-            raise TransientError(f"manifest {self.digest} is not a JSON object", AGAIN)
-        return content
-
-    @property
-    def is_index(self) -> bool:
-        """Whether it lists other manifests."""
-        return self.media_type in {OCI_INDEX, DOCKER_LIST}
-
-
-def platform_images(manifest: Manifest) -> dict[str, str]:
-    """The images of an index, as platform → digest; attestations are no images, and a bare image has none.
-
-    Raises PermanentError where a platform is in it twice, TransientError where the list makes no sense.
-    """
-    images: dict[str, str] = {}
-    for child in _children(manifest):
-        if _is_attestation(child):
-            continue
-        platform = platform_name(child.get("platform") or {})
-        if platform in images:
-            raise PermanentError(
-                f"{manifest.digest} has two images for {platform}: {images[platform]} and {child['digest']}",
-                "Remove the tag that points to it, then materialize again: each platform is put once.",
-            )
-        images[platform] = child["digest"]
-    return images
-
-
-def _children(manifest: Manifest) -> list[dict[str, Any]]:
-    """What an index lists, as it lists it: each has a digest, and a platform and annotations if at all."""
-    children = manifest.parsed().get("manifests") or []
-    if not isinstance(children, list) or not all(
-        isinstance(child, dict)
-        and isinstance(child.get("digest"), str)
-        and _DIGEST.fullmatch(child["digest"])
-        and isinstance(child.get("platform") or {}, dict)
-        and isinstance(child.get("annotations") or {}, dict)
-        for child in children
-    ):
-        raise TransientError(f"the index {manifest.digest} is no list of manifests", AGAIN)
-    return children
-
-
-def attestation_manifests(manifest: Manifest) -> list[str]:
-    """The digests of the attestations in an index; a bare image has none."""
-    return [child["digest"] for child in _children(manifest) if _is_attestation(child)]
-
-
-def _is_attestation(child: Mapping[str, Any]) -> bool:
-    return (child.get("annotations") or {}).get("vnd.docker.reference.type") == "attestation-manifest"
-
-
-def platform_name(platform: Mapping[str, str]) -> str:
-    """`linux/amd64` and so on, with the variant that goes without saying as containerd has it:
-
-    linux/arm64 is v8, which nobody writes; linux/arm is v7, which everybody does.
-    """
-    architecture, variant = platform.get("architecture") or "unknown", platform.get("variant") or ""
-    if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
-        variant = ""
-    if (architecture, variant) == ("arm", ""):
-        variant = "v7"
-    return "/".join(str(part) for part in (platform.get("os") or "unknown", architecture, variant) if part)
-
-
-def platforms_differ(manifest: Manifest, declared: Iterable[str]) -> str | None:
-    """What is missing or too much in an index, in words; None when it is exactly the declared platforms."""
-    return _difference(platform_images(manifest), declared)
-
-
-def _difference(present: Collection[str], declared: Iterable[str]) -> str | None:
-    wanted = {normal_platform(platform) for platform in declared}
-    words = [
-        f"{what}: {', '.join(sorted(platforms))}"
-        for what, platforms in (("missing", wanted - set(present)), ("not declared", set(present) - wanted))
-        if platforms
-    ]
-    return "; ".join(words) or None
-
-
-def normal_platform(platform: str) -> str:
-    """A declared platform as an index names it."""
-    return platform_name(_described(platform))
-
-
-def _described(platform: str) -> dict[str, str]:
-    """A platform as a descriptor has it."""
-    return dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
-
-
-def index_of(children: Mapping[str, Manifest]) -> Manifest:
-    """The OCI image index that joins one image per platform, in the order given.
-
-    A child that is an index itself (an image with its attestations) is flattened: images first, then
-    attestations, as BuildKit lists them. The same children give the same bytes, and so the same digest.
-    Raises PermanentError where a child is not for its platform alone: nothing incomplete is ever tagged.
-    """
-    images: list[dict[str, Any]] = []
-    attestations: list[dict[str, Any]] = []
-    for platform, child in children.items():
-        if not child.is_index:
-            images.append(
-                {
-                    "mediaType": child.media_type,
-                    "digest": child.digest,
-                    "size": len(child.body),
-                    "platform": _described(normal_platform(platform)),
-                }
-            )
-            continue
-        difference = platforms_differ(child, [platform])
-        if difference is not None:
-            raise PermanentError(
-                f"the image {child.digest} should be for {platform} alone ({difference})",
-                f"Materialize the image of {platform} again.",
-            )
-        for entry in _children(child):
-            (attestations if _is_attestation(entry) else images).append(entry)
-    content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": images + attestations}
-    return Manifest(json.dumps(content, indent=2).encode(), OCI_INDEX)
 
 
 class Registry:
@@ -275,7 +71,7 @@ class Registry:
         if answer.status == 404:
             return None
         # OCI manifests need not say their type themselves; where they do, that is what counts.
-        content = _json(answer.body)
+        content = json_object(answer.body)
         inside = "no JSON" if content is None else content.get("mediaType")
         media_type = inside or answer.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in MANIFESTS:
@@ -327,7 +123,7 @@ class Registry:
             if answer.status == 404:
                 return found
             # null is what a repository has whose last tag was removed.
-            content = _json(answer.body)
+            content = json_object(answer.body)
             tags = None if content is None or "tags" not in content else content["tags"] or []
             if not isinstance(tags, list) or not all(
                 isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags
@@ -444,7 +240,7 @@ class Registry:
         )
         if answer.status != 200:
             raise self._error("GET", answer)
-        content = _json(answer.body) or {}
+        content = json_object(answer.body) or {}
         token = content.get("token") or content.get("access_token")
         if not isinstance(token, str):
             raise TransientError(f"{_shown(realm)} answered no token", AGAIN)
@@ -468,18 +264,9 @@ class Registry:
         return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error
 
 
-def _json(body: bytes) -> dict[str, Any] | None:
-    """A JSON object; None for anything else, nested too deeply to be read included."""
-    try:
-        content = parsed_json(body)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
 def _words(body: bytes) -> str:
     """What an error's body says: the distribution spec's codes and messages, or its text."""
-    errors = (_json(body) or {}).get("errors")
+    errors = (json_object(body) or {}).get("errors")
     if isinstance(errors, list) and errors and all(isinstance(error, dict) for error in errors):
         return "; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors)
     return body.decode(errors="replace")

@@ -5,45 +5,29 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
-import queue
 import re
-import socket
-import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3.connection
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
+from release_assets.destinations.http.deadline import Adapter, Line, within
+from release_assets.destinations.http.words import AGAIN, one_line, without
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import printable, redact
+from release_assets.process import redact
 from release_assets.project import is_loopback
 
-MEBIBYTE = 1024 * 1024
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # between two pieces of an answer
 REDIRECTS = 5
-PARTS = 2_000_000  # of an answer's JSON
-LONGEST_REST = 1e9  # seconds that a server may ask for; what is longer than minutes is left to people
-# Seconds for a whole file, up or down: what a slow line needs (100 kB/s), and no more.
-FILE_SECONDS, SECONDS_PER_MEBIBYTE = 60.0, 10.0
-
-AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
 CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,12 +65,12 @@ def exchange(
     deadline = time.monotonic() + seconds
     late = TransientError(f"{where} took longer than {seconds:.0f} s.", AGAIN)
 
-    line = _Line()
+    line = Line()
 
     def talk() -> Answer:
         with requests.Session() as session:
-            session.mount("http://", _Adapter(line))
-            session.mount("https://", _Adapter(line))
+            session.mount("http://", Adapter(line))
+            session.mount("https://", Adapter(line))
             # Without an auth of its own, requests would look up ~/.netrc.
             session.auth = lambda request: request
             with session.request(
@@ -130,7 +114,7 @@ def exchange(
             "A token with a line break or a quotation mark in it does that: set its variable again.",
         )
     try:
-        return _within(seconds, talk, line)
+        return within(seconds, talk, line)
     except (ReleaseError, TimeoutError) as error:
         raise (error if isinstance(error, ReleaseError) else late) from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
@@ -208,143 +192,6 @@ def get(
         f"{one_line(url)} redirects more than {REDIRECTS} times.",
         "Check the index's simple_url in the project's YAML.",
     )
-
-
-class _Line:
-    """The connections of one exchange, which are cut when its time is over, whatever they are doing.
-
-    No timeout of requests does that: each bounds one read, and a server that says a little now and then
-    (a byte of a header, another `100 Continue`) would be listened to for ever.
-    """
-
-    def __init__(self) -> None:
-        self.is_cut = False
-        self.connections: list[_Connection] = []
-
-    def cut(self) -> None:
-        """End every read and write on it, and those of a connection that is still being made."""
-        self.is_cut = True
-        for connection in self.connections:
-            held = connection.held or connection.sock
-            if held is not None:
-                with contextlib.suppress(OSError):  # closed already
-                    # TLS to a proxy with TLS inside has no shutdown of its own, but the socket that has.
-                    getattr(held, "socket", held).shutdown(socket.SHUT_RDWR)
-        self.connections.clear()
-
-
-class _Connection(urllib3.connection.HTTPConnection):
-    """A connection on a line."""
-
-    def __init__(self, *arguments: Any, line: _Line, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.line = line
-        self.held: socket.socket | None = None  # `sock` is forgotten when an answer begins that closes it
-
-    def connect(self) -> None:
-        """Connect, unless the line is cut meanwhile."""
-        self.line.connections.append(self)
-        super().connect()
-        self.held = self.sock
-        if self.line.is_cut:
-            self.close()
-            raise TimeoutError
-
-
-class _TLSConnection(_Connection, urllib3.connection.HTTPSConnection):
-    """The same with TLS, whose handshake is bounded by the timeout of connecting."""
-
-
-class _Adapter(HTTPAdapter):
-    """Makes connections on a line."""
-
-    def __init__(self, line: _Line) -> None:
-        super().__init__()
-        self.line = line
-
-    def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> urllib3.HTTPConnectionPool:
-        """The pool for a request, direct or through a proxy; it is this session's own."""
-        pool = super().get_connection_with_tls_context(*arguments, **named)
-        assert isinstance(pool, urllib3.HTTPConnectionPool)  # noqa: S101  (there is no other kind)
-        pool.ConnectionCls = _TLSConnection if pool.scheme == "https" else _Connection
-        pool.conn_kw["line"] = self.line
-        return pool
-
-
-def _within(seconds: float, action: Callable[[], T], line: _Line) -> T:
-    """What `action` returns or raises; TimeoutError when it has not ended after `seconds`.
-
-    It runs in a thread of its own, which ends when its line is cut.
-    """
-    outcome: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((action(), None))
-        except BaseException as error:
-            # As long as it lives, its frames hold what was read, and a socket that urllib3 has not closed.
-            inner: BaseException | None = error
-            while inner is not None:
-                traceback.clear_frames(inner.__traceback__)
-                inner = inner.__context__
-            outcome.put((None, error))
-
-    threading.Thread(target=run, name="exchange", daemon=True).start()
-    try:
-        result, error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    finally:
-        line.cut()
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]  # T itself may be None
-
-
-def refuse_bomb(body: bytes, limit: int = PARTS) -> None:
-    """Raise ValueError for an answer that would fill the memory as soon as it is read as JSON.
-
-    Each part of it takes a hundred times as much there as the two characters it may be written in.
-    """
-    parts = sum(body.count(mark) for mark in (b",", b"[", b"{"))
-    if parts > limit:
-        raise ValueError(f"it has {parts} parts, and more than {limit} are not read")
-
-
-def parsed_json(body: bytes, limit: int = PARTS) -> Any:
-    """What an answer's JSON says. Raises ValueError or RecursionError where it is none that can be read."""
-    refuse_bomb(body, limit)
-    return json.loads(body)
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float:
-    """For how many seconds an answer asks to be left alone, by its Retry-After (RFC 9110); else 0.
-
-    Never more than `LONGEST_REST`, so that now and the pause still make a date.
-    """
-    asked = headers.get("retry-after", "").strip()
-    if asked.isdecimal():
-        return min(float(asked), LONGEST_REST)
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        return min(max(0.0, (parsedate_to_datetime(asked) - now).total_seconds()), LONGEST_REST)
-    return 0.0
-
-
-def seconds_for(size: int) -> float:
-    """How long a file of `size` bytes may take in all: what a slow line needs, but never for ever."""
-    return FILE_SECONDS + SECONDS_PER_MEBIBYTE * size / MEBIBYTE
-
-
-def without(secrets: Sequence[str], text: str) -> str:
-    """A server's words, printable and with *** for every secret."""
-    # Again, since a secret with an escape sequence in it is whole when that is taken out.
-    return redact(printable(redact(text, secrets)), secrets)
-
-
-def one_line(text: str, limit: int = 300) -> str:
-    """A server's words as one printable line of at most `limit` characters: they are data, not ours."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def _cause(error: BaseException) -> str:
