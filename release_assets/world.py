@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import dagster as dg
@@ -13,18 +12,19 @@ from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.project import Image, Project
+from release_assets.secrets import read_secret
 
 
 def observing_registry(image: Image) -> Registry:
     """Return the registry, asked with the user and token of the environment, or as anybody without them."""
-    values = [os.environ.get(variable, "").strip() for variable in (image.username_env, image.token_env)]
+    values = [read_secret(variable) for variable in (image.username_env, image.token_env)]
     return registry_of(image, (values[0], values[1]) if all(values) else None)
 
 
 def hidden(image: Image, error: ReleaseError) -> str | None:
     """Return a sentence where the registry shows its images only to those who log in; or None."""
     login = (image.username_env, image.token_env)
-    unset = [name for name in login if not os.environ.get(name, "").strip()]
+    unset = [name for name in login if not read_secret(name)]
     if isinstance(error, PermanentError) and unset:
         return f"{image.repository} is not visible without {' and '.join(unset)}"
     return None

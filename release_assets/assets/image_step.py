@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from release_assets.image_tags import published_versions
 from release_assets.links import source_url
 from release_assets.project import Image, is_loopback
 from release_assets.release import rebuild_tags
+from release_assets.secrets import read_secrets
 from release_assets.store import sha256_of
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
@@ -66,8 +66,7 @@ def login_variables(image: Image) -> tuple[str, ...]:
     """The variables of the registry's login; none for a registry on this machine that was given neither."""
     variables = image.username_env, image.token_env
     host = parse_repository(image.repository).host
-    is_given = any(os.environ.get(variable, "").strip() for variable in variables)
-    return variables if is_given or not is_loopback(f"//{host}") else ()
+    return variables if read_secrets(variables) or not is_loopback(f"//{host}") else ()
 
 
 def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
