@@ -14,7 +14,6 @@ from release_assets.assets.alongside import alongside
 from release_assets.assets.image_owner import observe_owner, refuse_foreign
 from release_assets.assets.image_step import (
     PULL,
-    channel_versions,
     compressed_size,
     docker_environment,
     image_name,
@@ -38,10 +37,11 @@ from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, Repository, platform_images
 from release_assets.errors import PermanentError, TransientError
-from release_assets.image_tags import image_tag, platform_suffix, platform_tag
+from release_assets.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
 from release_assets.links import commit_link
 from release_assets.process import redact
 from release_assets.project import Image, Project
+from release_assets.release import shown_tags
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
@@ -96,7 +96,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             refuse_foreign(step, reference(pushed_tag), look.result(), source)
         before = owner_looks[tag].result()
     with step.stage("checkout"):
-        step.mirror.checkout(source.commit.sha, scratch / "source", step.output)
+        tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns) if image.keep_git else None
+        step.mirror.checkout(source.commit.sha, scratch / "source", step.output, tags=tags, whole=True)
     with step.stage("published_files"):
         dist = published_files(step, scratch)
     distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
@@ -177,7 +178,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
 def _former(registry: Registry, step: Step, platform: str, git_tags: Collection[str]) -> checks.Former | None:
     """Return the image of the release before; None where the last few have none."""
     release = step.release
-    earlier = (version for version in channel_versions(step, git_tags) if version < release.version)
+    tagged = tagged_versions(release, git_tags, step.project.tags.patterns)
+    earlier = (version for version in tagged if version < release.version)
     for version in sorted(earlier, reverse=True)[:FORMER_RELEASES]:
         tag = platform_tag(version, release.channel, platform)
         if (there := registry.manifest(tag)) and (runnable := _runnable(registry, there)):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from release_assets.assets.image_step import ImageSource
 from release_assets.assets.step import Step
 from release_assets.destinations.http import one_line
-from release_assets.destinations.registry import Manifest, Registry, platform_images
+from release_assets.destinations.registry import Manifest, Registry
 from release_assets.errors import ConflictError
-
-REVISION = "org.opencontainers.image.revision"
+from release_assets.image_holders import REVISION, labels_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ def observe_owner(registry: Registry, tag: str) -> Owner | None:
     there = registry.manifest(tag)
     if there is None:
         return None
-    return Owner(there, frozenset(label or "none" for label in _revisions(registry, there).values()))
+    return Owner(there, frozenset(labels.get(REVISION, "none") for labels in labels_of(registry, there)))
 
 
 def refuse_foreign(step: Step, reference: str, owner: Owner | None, source: ImageSource) -> None:
@@ -51,24 +48,3 @@ def refuse_foreign(step: Step, reference: str, owner: Owner | None, source: Imag
         "Somebody else pushed that image, or the tag has moved since. To replace it, push the commit to "
         f"build from as the rebuild tag {rebuild_tag}.",
     )
-
-
-def _revisions(registry: Registry, there: Manifest) -> Mapping[str, str | None]:
-    """The commit that each image behind a tag says it was built from, by digest; None where it does not."""
-    digests = platform_images(there).values() if there.is_index else [there.digest]
-    revisions: dict[str, str | None] = {}
-    for digest in digests:
-        image = registry.manifest(digest)
-        config = (image.parsed().get("config") or {}).get("digest") if image is not None else None
-        blob = registry.blob(config) if isinstance(config, str) else None
-        revisions[digest] = revision_label(blob) if blob is not None else None
-    return revisions
-
-
-def revision_label(config: bytes) -> str | None:
-    """The commit in an image's config; None where there is none, or it is no config."""
-    try:
-        labels = json.loads(config)["config"]["Labels"]
-        return str(labels[REVISION])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None

@@ -49,7 +49,7 @@ def test_its_assets_are_the_published_files_and_sums_that_verify_them(
     sdist, wheel = store.find("sdist"), store.find("wheel")
     assert sdist is not None
     assert wheel is not None
-    sums = sha256sums((sdist, wheel))
+    sums = sha256sums([tmp_path / sdist.filename, tmp_path / wheel.filename])
     sizes = {asset["name"]: asset["size"] for asset in release["assets"]}
     assert sizes == {
         "SHA256SUMS": len(sums),

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from github import Auth, GithubIntegration
 from github.Requester import Requester
 
-from release_assets.destinations import github, http
 from release_assets.destinations.github import (
     Page,
     PublishedRelease,
@@ -27,6 +26,7 @@ from release_assets.destinations.github import (
     WantedRelease,
     check_access,
     connect,
+    connection,
     find_release,
     fitting_body,
     publish_release,
@@ -34,6 +34,7 @@ from release_assets.destinations.github import (
     release_plan,
     same_name,
 )
+from release_assets.destinations.http import sizes
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.sandbox.github import OWNER, GitHubServer, github_server
 from release_assets_tests.destinations.conftest import ScriptedServer, Seen, Told
@@ -400,7 +401,7 @@ def test_github_that_stays_unwell_is_given_up(hub: Hub) -> None:
 def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("release_assets.destinations.github.ATTEMPTS_END", 0.0)
+    monkeypatch.setattr("release_assets.destinations.github.publishing.ATTEMPTS_END", 0.0)
     hub.faults["POST"] = [Told(503)] * 10
     with pytest.raises(TransientError):
         hub.publish(wanted())
@@ -480,7 +481,7 @@ def test_the_token_is_not_sent_where_an_answer_points(hub: Hub, tmp_path: Path) 
 
 
 def test_a_server_that_trickles_is_given_up(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "FILE_SECONDS", 1.0)
+    monkeypatch.setattr(sizes, "FILE_SECONDS", 1.0)
     server.answers(lambda handler: server.drip(handler, b"HTTP/1.0 200 OK\r\nX-Slow: ", b"x"))
     with pytest.raises(TransientError, match="took longer than 1 s"):
         find_release(connect(server.url, TOKEN), REPOSITORY, "v1", token_env="GITHUB_TOKEN")
@@ -489,7 +490,7 @@ def test_a_server_that_trickles_is_given_up(server: ScriptedServer, monkeypatch:
 def test_nobody_else_uses_our_connections() -> None:
     plain = Requester(None, "https://api.github.com", 30, "x", 30, True, None, None)
     assert type(plain) is not type(connect("https://api.github.com", None))
-    assert Requester._Requester__httpsConnectionClass is not github._HTTPS  # type: ignore[attr-defined]
+    assert Requester._Requester__httpsConnectionClass is not connection._HTTPS  # type: ignore[attr-defined]
 
 
 # The sensor's reading
