@@ -6,7 +6,7 @@ import json
 
 import click
 
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.cli.runs import declared_project, release_tag, run_docker_job
 
 
