@@ -464,8 +464,10 @@ class Image(Destination):
     )
     reproducible: bool = Field(
         default=False,
-        description="Give the files in the layers the commit's time and use no cache: the same commit "
-        "makes the same digest. Slow: each release builds and pushes every layer.",
+        description=(
+            "Give the files in the layers the commit's time and use no cache: the same commit makes the same "
+            "digest. Slow: each release builds and pushes every layer."
+        ),
         examples=[True],
     )
     username_env: VariableName = Field(
