@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test chaos check format docs lock clean
+.PHONY: demo test chaos bench check format lock clean docs
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
@@ -15,6 +15,10 @@ test: check
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed
 	$(BIN)/python -m release_assets_tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
+
+# A release against a plain script, as in docs/performance.md. ROWS=small PAIRS=1 is the quickest look.
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROWS),--rows $(ROWS))
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

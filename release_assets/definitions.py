@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph
 from release_assets.errors import DeclarationError
-from release_assets.graph import PARALLEL
+from release_assets.executor import parallel_executor
 from release_assets.project import Project
 
 PACKAGE = "release_assets_defs"  # the folder's name as a Python package, for template_vars_module
@@ -76,7 +76,7 @@ def defs() -> dg.Definitions:
             graphs = dg.Definitions.merge(graphs, _configuration_error(folder.name, folder.error))
         loaded.append(graphs)
     # Steps of runs that are launched by hand are processes, too.
-    return dg.Definitions.merge(*loaded, dg.Definitions(executor=PARALLEL))
+    return dg.Definitions.merge(*loaded, dg.Definitions(executor=parallel_executor))
 
 
 def declarations() -> tuple[dict[str, Project], list[DeclarationError]]:

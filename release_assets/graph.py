@@ -14,19 +14,11 @@ from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
 from release_assets.checks.image import image_checks
 from release_assets.checks.manifest_list import manifest_list_checks
+from release_assets.executor import parallel_executor
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.lost_retries import lost_retries
 from release_assets.sensors.release_tags import release_tags
-
-# The images of a release build at the same time, each in a process with a log of its own. A process that
-# is forked from one that has loaded everything starts in a tenth of the time of a new interpreter.
-PARALLEL = dg.multiprocess_executor.configured(
-    {
-        "max_concurrent": 8,
-        "start_method": {"forkserver": {"preload_modules": ["release_assets.graph"]}},
-    }
-)
 
 
 def build_release_graph(project: Project) -> dg.Definitions:
@@ -70,7 +62,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
         selection=dg.AssetSelection.assets(release_half[0], *docker_half),
-        executor_def=PARALLEL,
+        executor_def=parallel_executor,
         description="From a published release to its images, its manifest list and the floating tags.",
     )
     return dg.Definitions(

@@ -24,6 +24,8 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from release_assets import warehouse
+from release_assets.platforms import parse_platform
 from release_assets.release import Channel, TagPatterns
 
 
@@ -85,12 +87,6 @@ def _variable(name: str) -> str:
     return name
 
 
-def _platform(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", text):
-        raise ValueError(f"{text!r} is not a platform such as linux/amd64")
-    return text
-
-
 def _owner(text: str) -> str:
     # Dagster's rule, told here with the key's name and line.
     if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", text):
@@ -100,7 +96,7 @@ def _owner(text: str) -> str:
 
 RepositoryPath = Annotated[str, AfterValidator(_inside)]
 VariableName = Annotated[str, AfterValidator(_variable)]
-Platform = Annotated[str, AfterValidator(_platform)]
+Platform = Annotated[str, AfterValidator(parse_platform)]
 Owner = Annotated[str, AfterValidator(_owner)]
 
 
@@ -185,15 +181,6 @@ class Destination(Declared):
             )
 
 
-WAREHOUSE_DAYS = 14  # PyPI's rule since July 2026
-WAREHOUSE_LIMIT = 100 * 1024 * 1024  # bytes a file; PyPI raises it for single projects
-
-
-def _is_warehouse(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host == "pypi.org" or host.endswith(".pypi.org")
-
-
 class PackageIndex(Destination):
     """A package index: twine uploads to it, and pip reads from it."""
 
@@ -239,21 +226,26 @@ class PackageIndex(Destination):
     @property
     def is_warehouse(self) -> bool:
         """Return whether uploads go to PyPI or TestPyPI, whose rules for files are known."""
-        return _is_warehouse(self.upload_url)
+        return warehouse.is_warehouse(self.upload_url)
+
+    @property
+    def title(self) -> str:
+        """Return what people call the index: PyPI, TestPyPI, or its host."""
+        return warehouse.title(self.upload_url)
 
     @property
     def largest_file(self) -> int | None:
         """Return the bytes of the largest file that the index accepts, or None for no limit."""
         if self.upload_limit is not None:
             return int(self.upload_limit)
-        return WAREHOUSE_LIMIT if self.is_warehouse else None
+        return warehouse.LARGEST_FILE if self.is_warehouse else None
 
     @property
     def window_days(self) -> int | None:
         """Return the days in which a release accepts new files after its first one, or None for no end."""
         if self.closes_after_days is not None:
             return self.closes_after_days
-        return WAREHOUSE_DAYS if self.is_warehouse else None
+        return warehouse.OPEN_DAYS if self.is_warehouse else None
 
 
 class TestPackageIndex(PackageIndex):
@@ -460,6 +452,11 @@ class Image(Destination):
         description="Build arguments of the Dockerfile; `{version}` is the release's version.",
         examples=[{"MYPACKAGE_VERSION": "{version}"}],
     )
+    keep_git: bool = Field(
+        default=False,
+        description="Put a whole .git into the context, for a Dockerfile that asks git for the version.",
+        examples=[True],
+    )
     build_contexts: dict[str, str] = Field(
         default={},
         description="Named build contexts. `dist`, the published files, is always there.",
@@ -481,10 +478,21 @@ class Image(Destination):
         examples=["GHCR_TOKEN"],
     )
 
+    @field_validator("platforms", "builders", mode="before")
+    @classmethod
+    def _name_each_platform_once(cls, written: Any) -> Any:
+        """Compare the normal names, while the written ones can still be shown."""
+        seen: dict[str, str] = {}
+        for text in written if isinstance(written, list | dict) else ():
+            name = parse_platform(text) if isinstance(text, str) else None
+            if name in seen:
+                raise ValueError(f"{seen[name]} and {text} are the same platform; remove one of them")
+            if name is not None:
+                seen[name] = text
+        return written
+
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Image:
-        if len(set(self.platforms)) < len(self.platforms):
-            raise ValueError(f"platforms names one of them twice: {', '.join(self.platforms)}")
         strangers = sorted(set(self.builders) - set(self.platforms))
         if strangers:
             raise ValueError(f"builders names {', '.join(strangers)}, which platforms does not")

@@ -115,7 +115,19 @@ def test_an_unknown_key_names_the_nearest_known_one(changes: dict[Any, Any], mes
         ({"image": {"repository": "r", "platforms": ["amd64"]}}, ["'amd64' is not a platform such as"]),
         (
             {"image": {"repository": "r", "platforms": ["linux/amd64", "linux/amd64"]}},
-            ["platforms names one of them twice: linux/amd64, linux/amd64"],
+            ["image.platforms\n", "linux/amd64 and linux/amd64 are the same platform; remove one of them"],
+        ),
+        (
+            {"image": {"repository": "r", "platforms": ["linux/arm64", "linux/amd64", "linux/arm64/v8"]}},
+            ["linux/arm64 and linux/arm64/v8 are the same platform; remove one of them"],
+        ),
+        (
+            {"image": {"repository": "r", "builders": {"linux/arm64": "one", "linux/aarch64": "other"}}},
+            ["image.builders\n", "linux/arm64 and linux/aarch64 are the same platform"],
+        ),
+        (
+            {"image": {"repository": "r", "platforms": ["linux/amd46"]}},
+            ["unknown platform 'linux/amd46': 'amd46'; did you mean 'amd64'?"],
         ),
         (
             {"image": {"repository": "r", "builders": {"linux/s390x": "far"}}},

@@ -36,6 +36,7 @@ from release_assets.image_tags import image_tag, platform_tag
 from release_assets.links import commit_link
 from release_assets.process import redact
 from release_assets.project import Image, Project
+from release_assets.release import shown_tags
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
@@ -70,7 +71,12 @@ def image(
             before = registry.manifest(tag)
         with step.folder() as scratch, docker_environment(step, image) as env:
             with step.stage("checkout"):
-                step.mirror.checkout(source.commit.sha, scratch / "source", step.output)
+                tags = (
+                    shown_tags(step.tag, step.remote_tags, project.tags.patterns) if image.keep_git else None
+                )
+                step.mirror.checkout(
+                    source.commit.sha, scratch / "source", step.output, tags=tags, whole=True
+                )
             with step.stage("published_files"):
                 dist = published_files(step, scratch)
             distributions = ", ".join(sorted(file.name for file in dist.iterdir()))

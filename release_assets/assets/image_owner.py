@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
 from release_assets.assets.image_step import ImageSource
 from release_assets.assets.step import Step
 from release_assets.destinations.http import one_line
-from release_assets.destinations.registry import Manifest, Registry, platform_images
+from release_assets.destinations.registry import Registry
 from release_assets.errors import ConflictError
-
-REVISION = "org.opencontainers.image.revision"
+from release_assets.image_holders import REVISION, labels_of
 
 
 def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource) -> None:
@@ -24,7 +20,7 @@ def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource
         there = registry.manifest(tag)
         if there is None:
             return
-        revisions = {label or "none" for label in _revisions(registry, there).values()}
+        revisions = {labels.get(REVISION, "none") for labels in labels_of(registry, there)}
     if revisions == {step.release.commit}:
         return
     what = f"{registry.repository.reference(tag)} is {there.digest}, built from commit " + one_line(
@@ -39,24 +35,3 @@ def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource
         "Somebody else pushed that image, or the tag has moved since. To replace it, push the commit to "
         f"build from as the rebuild tag {rebuild_tag}.",
     )
-
-
-def _revisions(registry: Registry, there: Manifest) -> Mapping[str, str | None]:
-    """The commit that each image behind a tag says it was built from, by digest; None where it does not."""
-    digests = platform_images(there).values() if there.is_index else [there.digest]
-    revisions: dict[str, str | None] = {}
-    for digest in digests:
-        image = registry.manifest(digest)
-        config = (image.parsed().get("config") or {}).get("digest") if image is not None else None
-        blob = registry.blob(config) if isinstance(config, str) else None
-        revisions[digest] = revision_label(blob) if blob is not None else None
-    return revisions
-
-
-def revision_label(config: bytes) -> str | None:
-    """The commit in an image's config; None where there is none, or it is no config."""
-    try:
-        labels = json.loads(config)["config"]["Labels"]
-        return str(labels[REVISION])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None

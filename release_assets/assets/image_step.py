@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +15,13 @@ from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.errors import TransientError
+from release_assets.file_tree import set_modes_and_time
 from release_assets.image_labels import image_labels
-from release_assets.image_tags import image_tag
+from release_assets.image_tags import published_versions
+from release_assets.links import source_url
 from release_assets.project import Image, is_loopback
-from release_assets.release import ParsedTag, TagKind, parse_tag, rebuild_tags
+from release_assets.release import rebuild_tags
+from release_assets.secrets import read_secrets
 from release_assets.store import sha256_of
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
@@ -64,8 +66,7 @@ def login_variables(image: Image) -> tuple[str, ...]:
     """The variables of the registry's login; none for a registry on this machine that was given neither."""
     variables = image.username_env, image.token_env
     host = parse_repository(image.repository).host
-    is_given = any(os.environ.get(variable, "").strip() for variable in variables)
-    return variables if is_given or not is_loopback(f"//{host}") else ()
+    return variables if read_secrets(variables) or not is_loopback(f"//{host}") else ()
 
 
 def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
@@ -125,6 +126,7 @@ def published_files(step: Step, scratch: Path) -> Path:
             package_index.download(served, folder)
     for file in sorted(folder.iterdir()):
         step.output(f"published: {file.name} sha256 {sha256_of(file)}")
+    set_modes_and_time(folder, step.mirror.fetch(step.release.commit).epoch)
     if not any(folder.iterdir()):
         step.say(f"{index.simple_url} serves no file of version {step.release.version}: `dist` is empty")
     return folder
@@ -138,16 +140,7 @@ def compressed_size(manifest: Manifest) -> int:
 
 def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) -> set[Version]:
     """The versions of the release's channel that git has a tag for and the registry a manifest list."""
-    kind = step.tag.kind
-    parsed = (parse_tag(name, step.project.tags.patterns) for name in git_tags)
-    return {
-        tag.version
-        for tag in parsed
-        if isinstance(tag, ParsedTag)
-        and tag.kind is kind
-        and (kind is TagKind.TEST or not tag.version.is_prerelease)
-        and image_tag(tag.version, step.release.channel) in image_tags
-    }
+    return published_versions(step.release, git_tags, image_tags, step.project.tags.patterns)
 
 
 def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> None:
@@ -172,7 +165,7 @@ def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:
     return image_labels(
         version=str(step.release.version),
         revision=commit.sha,
-        source=step.project.repository,
+        source=source_url(step.project),
         created=commit.committed_at,
         licenses=license_in_pyproject(step.read_source(commit.sha, "pyproject.toml")),
     )

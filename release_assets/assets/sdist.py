@@ -10,6 +10,7 @@ from release_assets.assets.distribution import kept_distribution
 from release_assets.assets.step import Recorded, Step, release_node
 from release_assets.distributions import build
 from release_assets.project import Project
+from release_assets.release import shown_tags
 
 
 def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
@@ -27,7 +28,8 @@ def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         def from_checkout(scratch: Path) -> Path:
             commit = step.mirror.fetch(step.release.commit)
             with step.stage("checkout"):
-                step.mirror.checkout(commit.sha, scratch / "source", step.output)
+                tags = shown_tags(step.tag, step.remote_tags, project.tags.patterns)
+                step.mirror.checkout(commit.sha, scratch / "source", step.output, tags=tags)
             return build(
                 "sdist",
                 scratch / "source" / project.package.directory,

@@ -23,6 +23,7 @@ from release_assets.errors import ConflictError, PermanentError, ReleaseError, T
 from release_assets.process import printable, redact
 from release_assets.project import Project
 from release_assets.release import MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
+from release_assets.secrets import read_secret, read_secrets
 from release_assets.store import Distribution, DistributionStore, Kind
 
 RETRIES = 4
@@ -57,8 +58,7 @@ class Step:
 
         No field, so that a step which somebody prints does not show them.
         """
-        values = (os.environ.get(variable, "").strip() for variable in self.project.secret_variables)
-        return [value for value in values if value]
+        return read_secrets(self.project.secret_variables)
 
     @cached_property
     def tag(self) -> ParsedTag:
@@ -150,11 +150,11 @@ class Step:
 
     def has_secret(self, *variables: str) -> bool:
         """Whether any of the variables is set."""
-        return any(os.environ.get(variable, "").strip() for variable in variables)
+        return bool(read_secrets(variables))
 
     def secret(self, variable: str, purpose: str) -> str:
         """The value of a variable that the YAML names. Raises PermanentError when it is not set."""
-        value = os.environ.get(variable, "").strip()
+        value = read_secret(variable)
         if not value:
             raise PermanentError(
                 f"the environment variable {variable} is not set, and {purpose} needs it",

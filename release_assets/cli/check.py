@@ -26,6 +26,7 @@ from release_assets.errors import ReleaseError
 from release_assets.process import environment, printable, redact
 from release_assets.project import Image, Project, Scan
 from release_assets.release import Channel, release_versions
+from release_assets.secrets import read_secrets
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]"}
 
@@ -121,7 +122,7 @@ def _looks(project: Project) -> Iterator[Look]:
     pages = {"index": project.index.simple_url, "test_index": project.test_index.simple_url}
     asked = {need.what: need for channel in Channel for need in needs(project, channel)}
     for need in asked.values():
-        secrets = tuple(filter(None, (os.environ.get(variable, "").strip() for variable in need.secrets)))
+        secrets = tuple(read_secrets(need.secrets))
         # Whoever makes no test releases needs no token for them.
         if_not: Literal["warning", "failed"] = "warning" if need.what == "test_index" else "failed"
         yield Look(name, need.what, _asked(name, need, pages.get(need.what)), secrets, if_not)

@@ -16,9 +16,9 @@ from typing import Any
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from release_assets.declared_version import version_in_file
 from release_assets.errors import PermanentError
 from release_assets.init.tree import Tree, UnreadableError
+from release_assets.version_file import version_in_file
 
 # Backends that compile: what they build is a wheel of this machine's platform.
 COMPILING = ("maturin", "scikit_build_core", "mesonpy", "setuptools_rust", "py_build_cmake")
@@ -112,8 +112,8 @@ def _with_version_file(tree: Tree, package: Package, found: _Version) -> Package
     """Return the package with the version of its file, if that can be read without running it."""
     path = _join(package.directory, found.file or "")
     try:
-        text = tree.read(path)
-        version = None if text is None else version_in_file(text, path)
+        content = tree.read_bytes(path)
+        version = None if content is None else version_in_file(content, path)
         if version is not None:
             Version(version)
     except (UnreadableError, PermanentError, InvalidVersion):

@@ -33,6 +33,14 @@ class Tree:
 
         Raises UnreadableError for what is there and is not read.
         """
+        content = self.read_bytes(path)
+        try:
+            return None if content is None else content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise UnreadableError(f"{path} is not UTF-8 text") from None
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """Return a file as it is, or None where there is none. Raises UnreadableError as `read` does."""
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts or "\0" in path:
             return None
@@ -51,10 +59,7 @@ class Tree:
             raise UnreadableError(f"{path} cannot be read: {reason}") from None
         if len(content) > FILE_LIMIT:
             raise UnreadableError(f"{path} has more than {FILE_LIMIT} bytes")
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise UnreadableError(f"{path} is not UTF-8 text") from None
+        return content
 
     def is_file(self, path: str) -> bool:
         """Return whether `read` would find a regular file there."""

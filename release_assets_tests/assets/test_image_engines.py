@@ -13,6 +13,7 @@ from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import environment, run
+from release_assets.sandbox import system
 from release_assets.sandbox.engine import Engine, own_engine
 from release_assets_tests.destinations.test_buildx import request as build_request
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
@@ -42,8 +43,11 @@ COPY src src
 @pytest.fixture(scope="module")
 def far(engine: Engine, state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Another engine, which the docker context `far` names; `away` names one that does not answer."""
-    if not engine.own:
-        pytest.skip("a second engine is started only where the first is our own, too")
+    missing = system.missing_packages(system.ENGINE)
+    if os.geteuid() != 0 or missing:
+        pytest.skip(f"only root can start a second engine, with these packages: {', '.join(missing)}")
+    if not engine.is_here() or not engine.has_containerd_store():
+        pytest.skip("a second engine is only like the first where that is here and has containerd's store")
     with contextlib.ExitStack() as stack:
         started = stack.enter_context(own_engine(state / "second-engine"))
         variables = stack.enter_context(pytest.MonkeyPatch.context())

@@ -82,7 +82,7 @@ def server() -> Iterator[ScriptedServer]:
             self.end_headers()
             self.wfile.write(told.body)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  (http.server's names)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Nothing: the tests look at what was seen."""

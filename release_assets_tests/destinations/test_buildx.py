@@ -43,7 +43,7 @@ from release_assets.destinations.registry import (
     platform_images,
     platforms_differ,
 )
-from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.sandbox.base_image import push_base_image
 from release_assets.sandbox.engine import Engine as RealEngine
 from release_assets.sandbox.registry import Registry as RealRegistry
@@ -613,19 +613,35 @@ SOURCE = "failed to solve: python:3.12: failed to resolve source metadata for do
         (f"{SOURCE}: pull access denied, repository does not exist", PermanentError, "IMAGE_USER"),
         (f"{SOURCE}: failed to authorize: 403 Forbidden", PermanentError, "IMAGE_TOKEN"),
         (f"{SOURCE}: 429 Too Many Requests - toomanyrequests: You have reached", TransientError, "how often"),
-        (f"{SOURCE}: dial tcp: lookup registry-1.docker.io: no such host", TransientError, "unwell"),
-        (f"{SOURCE}: net/http: TLS handshake timeout", TransientError, "unwell"),
+        (
+            f"{SOURCE}: dial tcp: lookup registry-1.docker.io: no such host",
+            TransientError,
+            "failed or is unreachable",
+        ),
+        (f"{SOURCE}: net/http: TLS handshake timeout", TransientError, "failed or is unreachable"),
         (f"{SOURCE}: tls: failed to verify certificate: x509: unknown", PermanentError, "does not trust"),
         (
             "failed to push x: unexpected status from PUT request to y: 503 Service U",
             TransientError,
-            "unwell",
+            "failed or is unreachable",
         ),
-        ("failed to push x: received unexpected HTTP status: 502 Bad Gateway", TransientError, "unwell"),
-        ("failed to push x: read tcp 1->2: connection reset by peer", TransientError, "unwell"),
-        ("failed to push x: failed to copy: unexpected EOF", TransientError, "unwell"),
+        (
+            "failed to push x: received unexpected HTTP status: 502 Bad Gateway",
+            TransientError,
+            "failed or is unreachable",
+        ),
+        (
+            "failed to push x: read tcp 1->2: connection reset by peer",
+            TransientError,
+            "failed or is unreachable",
+        ),
+        ("failed to push x: failed to copy: unexpected EOF", TransientError, "failed or is unreachable"),
         ("denied: requested access to the resource is denied", PermanentError, "IMAGE_USER and IMAGE_TOKEN"),
-        ("Cannot connect to the Docker daemon at unix:///run/d.sock", TransientError, "unwell"),
+        (
+            "Cannot connect to the Docker daemon at unix:///run/d.sock",
+            TransientError,
+            "failed or is unreachable",
+        ),
         ("failed to solve: write /var/lib/x: no space left on device", PermanentError, "docker buildx prune"),
         ("failed to solve: dockerfile parse error on line 1: unknown instruction", PermanentError, "Correct"),
         ("failed to solve: failed to read dockerfile: open x: permission denied", PermanentError, "Correct"),
@@ -835,7 +851,8 @@ def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
     assert pushed.digest == result.digest
     assert result.cache_warning is not None
     assert result.cache_warning.startswith("the cache is not kept for the next build: ")
-    assert ("507 Insufficient Storage" in result.cache_warning) == engine.own
+    # docker's own store exports no cache at all, and says so.
+    assert ("507 Insufficient Storage" in result.cache_warning) == engine.has_containerd_store()
     assert f"warning: {result.cache_warning}" in lines
 
 
@@ -975,7 +992,7 @@ def test_what_the_engine_runs_and_keeps_is_observed(engine: RealEngine, env: dic
     observed = observe_engine(None, env)
     for platform in PLATFORMS:
         check_platform(observed, platform)
-    assert observed.exports_cache or not engine.own
+    assert observed.exports_cache == engine.has_containerd_store()
 
 
 def test_a_missing_docker_says_what_to_install(tmp_path: Path) -> None:
@@ -996,3 +1013,77 @@ def test_a_buildx_that_is_too_old_is_named(tmp_path: Path, said: str) -> None:
         observe_engine(None, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert raised.value.problem == f"buildx is too old: {said}"
     assert raised.value.remedy == "Install buildx 0.13 or newer."
+
+
+QUOTA = b'{"errors": [{"code": "DENIED", "message": "will exceed the configured upper limit of 1 MiB."}]}'
+NO_RIGHT = b'{"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}'
+IMMUTABLE = b'{"errors": [{"code": "TAG_INVALID", "message": "cannot be overwritten: it is immutable"}]}'
+UNKNOWN = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "repository not known to registry"}]}'
+NGINX = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>"
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("refused", "status", "body", "kind", "remedy"),
+    [
+        ("PUT /manifests/", 400, IMMUTABLE, ConflictError, "exempt it from immutability"),
+        ("PUT /manifests/", 403, QUOTA, PermanentError, "torage"),
+        ("POST /uploads/", 403, QUOTA, PermanentError, "is full"),
+        ("POST /uploads/", 403, NO_RIGHT, PermanentError, "Check IMAGE_USER"),
+        ("PUT /uploads/", 413, NGINX, PermanentError, "client_max_body_size"),
+        ("PUT /manifests/", 404, UNKNOWN, PermanentError, "Create buildx/refused"),
+    ],
+)
+def test_a_real_engine_is_refused_by_a_registry(
+    source: Path,
+    registry: RealRegistry,
+    refused: str,
+    status: int,
+    body: bytes,
+    kind: type[ReleaseError],
+    remedy: str,
+) -> None:
+    """The words are not in every engine's error: then the registry is asked for them."""
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    method, _, part = refused.partition(" ")
+    refuses = False
+
+    def rule(asked: str, path: str) -> Refusal | None:
+        return Refusal(status, body) if refuses and asked == method and part in path else None
+
+    with registry_proxy(registry.host, rule) as host:
+        repository = Repository(host, "buildx/refused")
+        with docker_environment(repository, registry.username, registry.token) as env:
+            tag = f"refused-{status}"
+            if kind is ConflictError:
+                built(source, registry, env, [], repository=repository, tag=tag)
+            (source / "message.txt").write_bytes(os.urandom(100))
+            refuses = True
+            with pytest.raises(ReleaseError) as raised:
+                built(source, registry, env, [], repository=repository, tag=tag)
+    assert type(raised.value) is kind
+    assert remedy in raised.value.remedy
+    assert body is NO_RIGHT or "Check IMAGE_USER" not in raised.value.remedy
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM scratch\nCOPY message.txt /\nEOF\n",
+        "FROM scratch\nCOPY docker-timeout.conf /\n",
+        "FROM scratch\nCOPY certificate.pem /\n",
+        "FROM scratch\nCOPY ['429 Too Many Requests', '/']\n",
+        'FROM scratch\nCOPY ["connection reset by peer", "503: EOF", "/"]\n',
+        "FROM scratch AS denied\nCOPY --from=HOST/unauthorized/denied /toomanyrequests: /\n",
+    ],
+)
+def test_a_real_engine_quotes_a_dockerfile_and_nothing_is_retried(
+    source: Path, registry: RealRegistry, env: dict[str, str], dockerfile: str
+) -> None:
+    (source / "Dockerfile").write_text(dockerfile.replace("HOST", registry.host))
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, [], tag="quoted")
+    assert type(raised.value) is PermanentError
+    assert raised.value.remedy.startswith(("Correct the Dockerfile", "The base image is not there"))

@@ -13,11 +13,8 @@ from release_assets.destinations.buildx.engine import (
     parsed_version,
     runs_platform,
 )
-from release_assets.destinations.buildx.failures import (
-    Failure,
-    build_failure,
-    rate_limit_wait,
-)
+from release_assets.destinations.buildx.error_origin import Failure, rate_limit_wait
+from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.image_build import (
     BuildResult,
     build,

@@ -1,127 +1,139 @@
-"""Why a build failed, whether trying again can help, and what to do."""
+"""Why a build failed, whether a retry can help, and what to do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from release_assets.destinations.buildx.engine import INSTALL_QEMU
-from release_assets.destinations.buildx.request import BuildRequest
-from release_assets.errors import PermanentError, ReleaseError, TransientError
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a build failed: the part that did, buildx's own words, and the end of that part's output.
-
-    `step` is as buildx names it, "" where none did; `said` holds nothing that a Dockerfile's RUN printed.
-    """
-
-    step: str
-    said: str
-    output: Sequence[str]
-
-
-RATE_LIMIT = r"toomanyrequests|429 Too Many"
-RATE_LIMIT_SECONDS = 60.0
-
-# What buildx says, whether trying again can help, and what to do. The first match decides.
-FAILURES: tuple[tuple[str, type[ReleaseError], str], ...] = (
-    (
-        RATE_LIMIT,
-        TransientError,
-        "The registry limits how often it may be asked; materialize again later. A login raises the limit.",
-    ),
-    (
-        r"401 Unauthorized|403 Forbidden|access denied|(?<!permission )denied: |resource is denied"
-        r"|authorization failed|failed to authorize|authentication required|insufficient_scope"
-        r"|unauthorized: ",
-        PermanentError,
-        "Check {variables}: they must be allowed to pull and push {repository}. A base image is pulled "
-        "with the same login, or with none where it is in another registry.",
-    ),
-    (
-        r"certificate|x509|server gave HTTP response to HTTPS client",
-        PermanentError,
-        "The engine does not trust that registry: give it the registry's certificate authority.",
-    ),
-    (
-        r"no space left on device",
-        PermanentError,
-        "Make room on the engine's disk: `docker buildx prune` removes the build cache.",
-    ),
-    (
-        r"no match for platform",
-        PermanentError,
-        "The base image is not made for this platform: choose one that is, or drop the platform.",
-    ),
-    (
-        r"(: |status )50\d\b|\b50\d (Internal|Bad|Service|Gateway)|connection re(set|fused)|timeout"
-        r"|timed out|\bEOF\b|broken pipe|no such host|temporary failure|server misbehaving"
-        r"|network is unreachable|no route to host|context deadline exceeded|connection closed"
-        r"|use of closed network|transport is closing|Cannot connect to the Docker daemon"
-        r"|error during connect|invalid content digest|invalid checksum digest|unexpected end of JSON"
-        r"|invalid character .* looking for",
-        TransientError,
-        "The registry or the engine is unwell; what was built is cached, so the next attempt is quick.",
-    ),
-    (
-        r"failed to resolve source metadata|failed to load cache key|failed to pull",
-        PermanentError,
-        "The base image is not there: correct the Dockerfile's FROM, then push its commit as a rebuild tag.",
-    ),
+from release_assets.destinations.buildx.error_origin import (
+    Failure,
+    Origin,
+    base_image,
+    origin_and_cause,
+    refusal_in,
 )
+from release_assets.destinations.buildx.request import BuildRequest
+from release_assets.destinations.registry.refusals import Refusal, refusal_error
+from release_assets.destinations.registry.repository import Repository
+from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
 
 CORRECT_DOCKERFILE = (
     "Correct the Dockerfile and push its commit as a rebuild tag, or materialize again if the network was at "
     "fault. The other platforms' images are kept."
 )
+RETRY = (
+    "The registry or the engine failed or is unreachable. What was built is cached, so the next attempt is "
+    "quick."
+)
+TRUST = "The engine does not trust that registry: give it the registry's certificate authority."
+MAKE_ROOM = "Make room on the engine's disk: `docker buildx prune` removes the build cache."
+OTHER_PLATFORM = (
+    "The base image is not made for this platform: choose one that is, or remove the platform from defs.yaml."
+)
+NO_BASE_IMAGE = (
+    "The base image is not there: correct the Dockerfile's FROM and push its commit as a rebuild tag, or "
+    "correct build_contexts in defs.yaml."
+)
+
+# What it ends with. containerd may add the kind of the error.
+_KIND = r"(?:: (?:unknown|unavailable|failed precondition|data loss))?\s*\Z"
+_UNTRUSTED = re.compile(
+    r"(?:^|: )x509: [^\n]*\Z|(?:^|: )http: server gave HTTP response to HTTPS client" + _KIND
+)
+_DISK = re.compile(r"(?:^|: )no space left on device" + _KIND)
+_NO_PLATFORM = re.compile(r"(?:^|: )no match for platform in manifest[^\n]*\Z")
+_NOT_FOUND = re.compile(r"(?:^|: )not found" + _KIND)
+_NETWORK = re.compile(
+    r"(?:^|: )(?:(?:unexpected )?EOF|connection (?:reset by peer|refused|timed out|closed)|i/o timeout"
+    r"|net/http: (?:TLS handshake timeout|timeout awaiting response headers)|no such host|server misbehaving"
+    r"|[Tt]emporary failure in name resolution|network is unreachable|no route to host|broken pipe"
+    r"|context deadline exceeded[^:]*|use of closed network connection|transport is closing"
+    r"|net/http: request canceled[^:]*|request canceled[^:]*|http2: [^:]*|stream error: [^:]*"
+    r"|unexpected end of JSON input|invalid character .{1,6} looking for [\w ]*|invalid content digest[^:]*"
+    r"|invalid checksum digest[^:]*|failed size validation: [^:]*|short read: [^:]*)" + _KIND
+)
+# The kernel could not start the command's own program; what a command prints itself has other words around.
+_NO_EMULATION = re.compile(
+    r"(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused): exec format error"
+)
+_PROCESS_END = re.compile(r"(?:did not complete successfully|\]): exit code: (\d+)[^:]*\Z")
 
 
 def build_failure(failure: Failure, request: BuildRequest) -> ReleaseError:
-    """The error for a build that failed: what did, the last words of it, and what to do.
+    """Return the error for a build that failed: what did, the last words of it, and what to do.
 
-    A RUN that failed is permanent, whatever it printed: a maintainer wants to see it at once.
+    A RUN that failed is permanent, whatever it printed: a maintainer has to see it at once.
     """
     where = f", at {failure.step}" if failure.step else ""
     lines = [*failure.output, failure.said]
     problem = (
         f"building {request.reference} for {request.platform} failed{where}:\n" + "\n".join(lines)[-4000:]
     )
-    ran = re.search(r"did not complete successfully: (exit code: (\d+))?", failure.said)
-    if "exec format error" in "\n".join(lines):
-        return PermanentError(problem, INSTALL_QEMU)
-    if ran:
-        # 137 is SIGKILL: nobody sends it to a build but the kernel, for want of memory.
-        hint = "It was killed, as a process is that takes too much memory. " if ran[2] == "137" else ""
-        return PermanentError(problem, hint + CORRECT_DOCKERFILE)
-    for pattern, kind, remedy in FAILURES:
-        if re.search(pattern, failure.said, re.IGNORECASE):
-            variables = f"{request.username_env} and {request.token_env}"
-            repository = f"{request.repository.host}/{request.repository.name}"
-            remedy = remedy.format(variables=variables, repository=repository)
-            if kind is TransientError:
-                return TransientError(problem, remedy, wait=rate_limit_wait(failure.said))
-            return kind(problem, remedy)
+    origin, cause = origin_and_cause(failure)
+    if origin is Origin.ENGINE:
+        return TransientError(problem, RETRY)
+    # First, since a registry's words may end like those of this machine.
+    if refusal := refusal_in(origin, cause):
+        return _refused(refusal, problem, origin, failure, request)
+    if _DISK.search(cause):
+        return PermanentError(problem, MAKE_ROOM)
+    if origin is Origin.COMMAND:
+        return _command_failure(failure, problem)
+    if origin is Origin.DOCKERFILE:
+        return PermanentError(problem, CORRECT_DOCKERFILE)
+    if _UNTRUSTED.search(cause):
+        return PermanentError(problem, TRUST)
+    if _NETWORK.search(cause):
+        return TransientError(problem, RETRY)
+    if origin is Origin.PULL and _NO_PLATFORM.search(cause):
+        return PermanentError(problem, OTHER_PLATFORM)
+    if origin is Origin.PULL and _NOT_FOUND.search(cause):
+        return PermanentError(problem, NO_BASE_IMAGE)
+    if origin is Origin.PUSH:
+        return PermanentError(problem, _rejected(request.repository))
     return PermanentError(problem, CORRECT_DOCKERFILE)
 
 
-def rate_limit_wait(said: str) -> float:
-    """For how many seconds a registry's limit asks to be left alone; 0 where it is no limit.
+def _command_failure(failure: Failure, problem: str) -> ReleaseError:
+    """Return the error for a RUN that failed."""
+    printed = [line for line in failure.output if line.strip()]
+    if len(printed) == 1 and _NO_EMULATION.fullmatch(printed[0].strip()):
+        return PermanentError(problem, INSTALL_QEMU)
+    end = _PROCESS_END.search(failure.said)
+    # 137 is SIGKILL: nobody sends it to a build but the kernel, for want of memory.
+    hint = "It was killed, as a process is that takes too much memory. " if end and end[1] == "137" else ""
+    return PermanentError(problem, hint + CORRECT_DOCKERFILE)
 
-    BuildKit shows the registry's text and drops its Retry-After, so where the text says nothing a minute has
-    to do.
-    """
-    if not re.search(RATE_LIMIT, said, re.IGNORECASE):
-        return 0.0
-    asked = re.search(
-        r"(?:retry[ -]?after|try again in|wait)\W{1,3}(\d+(?:\.\d+)?) ?(ms|milliseconds?|m\b|min|h)?",
-        said,
-        re.IGNORECASE,
+
+def _refused(
+    refusal: Refusal, problem: str, origin: Origin, failure: Failure, request: BuildRequest
+) -> ReleaseError:
+    """Return the error for a registry's refusal: of our push, or of a base image in any registry."""
+    ours = request.repository
+    login = (
+        f"Check {request.username_env} and {request.token_env}: they must be allowed to pull and push "
+        f"{ours.host}/{ours.name}."
     )
-    if asked is None:
-        return RATE_LIMIT_SECONDS
-    unit = (asked[2] or "s").lower()
-    factor = 0.001 if unit.startswith(("ms", "mil")) else {"m": 60.0, "h": 3600.0}.get(unit[0], 1.0)
-    return max(1.0, float(asked[1]) * factor)
+    if origin is Origin.PUSH:
+        missing = f"Create {ours.name} in {ours.host} first, or check the image's repository in the YAML."
+        return refusal_error(
+            refusal, problem, ours, login=login, rejected=_rejected(ours), missing=missing, again=RETRY
+        )
+    base = base_image(failure)
+    if base is None:  # an ADD's URL
+        error = error_for_status(refusal.status or 400, problem, CORRECT_DOCKERFILE)
+        return TransientError(problem, RETRY) if isinstance(error, TransientError) else error
+    if base.host == ours.host:
+        login += " The base image is pulled with the same login."
+    else:
+        login = (
+            f"Log in to {base.host} as the user of Dagster's runs (`docker login {base.host}`): the base "
+            "image does not exist there, or requires a login that may pull it."
+        )
+    return refusal_error(
+        refusal, problem, base, login=login, rejected=NO_BASE_IMAGE, missing=NO_BASE_IMAGE, again=RETRY
+    )
+
+
+def _rejected(repository: Repository) -> str:
+    return f"The words of {repository.host} say what it rejects. Check the image's repository in the YAML."

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.engine import Engine, choose_engine, is_emulated
-from release_assets.destinations.buildx.failures import Failure, build_failure
+from release_assets.destinations.buildx.error_origin import Failure
+from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
+from release_assets.destinations.buildx.push_refusal import judged_again, look_after
 from release_assets.destinations.buildx.request import (
     BuildRequest,
     build_arguments,
@@ -97,7 +99,9 @@ def build(
             failure = progress.failure() or Failure("", error.reason, [])
             output = [redact(line, secrets) for line in failure.output]
             failure = Failure(failure.step, redact(failure.said, secrets), output)
-            raise build_failure(failure, request) from None
+            failed = build_failure(failure, request)
+            look = look_after(failure, request, env)
+            raise (judged_again(failed, look, request) if look else failed) from None
         digest = _pushed_digest(metadata, request)
     warning = cache_warning(request, engine, progress)
     if warning:

@@ -47,7 +47,8 @@ def docker_environment(
             config["currentContext"] = users["currentContext"]
         if os.path.isdir(own / "contexts"):  # noqa: PTH112  (Path's raises where the folder is closed to us)
             Path(folder, "contexts").symlink_to(own / "contexts")
-        needed = {"DOCKER_CONFIG": folder}
+        # buildx would record the repository around this temporary folder, which is not the project's.
+        needed = {"DOCKER_CONFIG": folder, "BUILDX_GIT_INFO": "false"}
         # DOCKER_AUTH_CONFIG is left out on purpose: it would go before our helper.
         for name in (
             "BUILDX_BUILDER",

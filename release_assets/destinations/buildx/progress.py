@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from release_assets.destinations.attestations import BaseImage
-from release_assets.destinations.buildx.failures import Failure
+from release_assets.destinations.buildx.error_origin import Failure
 
 PROGRESS_SECONDS = 5.0  # between two lines about the same layer on its way
 LINE_CHARACTERS = 2000  # of a step's output in one line of the log
@@ -171,7 +171,10 @@ class Progress:
             return None
         said = said.removeprefix("ERROR: ") if said else failed[0].error
         for vertex in failed:
-            if vertex.error in said:
+            # buildx puts a registry's own words on lines of their own, after its `ERROR:`.
+            first, _, rest = vertex.error.partition("\n")
+            if first in said:
+                said = said if not rest or rest in said else f"{said}\n{rest}"
                 return Failure(vertex.name, said, list(vertex.output))
         return Failure(failed[0].name if failed else "", said, [])
 

@@ -26,9 +26,11 @@ from release_assets.destinations.http import (
     retry_after,
     without,
 )
-from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, json_object
+from release_assets.destinations.registry.challenges import parse_challenges
+from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
+from release_assets.destinations.registry.refusals import Refusal, code_of, refusal_error
 from release_assets.destinations.registry.repository import Repository
-from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
 
 SECONDS = 60.0
@@ -37,6 +39,9 @@ TAG_PAGES = 100
 TAGS = 100_000  # in TAG_PAGES of the size that we ask for
 LIST_SECONDS = 300.0  # for all pages of tags
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+REJECTED = "The registry's words say what it rejects. Check the image's repository in the YAML."
 
 
 class Registry:
@@ -111,6 +116,7 @@ class Registry:
             f"/manifests/{quote(tag, safe=':')}",
             headers={"Content-Type": manifest.media_type},
             data=manifest.body,
+            rejected=_why_rejected(manifest),
         )
 
     def tags(self) -> set[str]:
@@ -158,15 +164,22 @@ class Registry:
                 self._exchange("DELETE", upload, {}, None)
 
     def _ask(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, data: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        rejected: str = REJECTED,
     ) -> Answer:
         """One request, again with a token when the registry asks for one. A 404 of a GET is an answer."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
         answer = self._exchange(method, url, headers or {}, data)
-        if answer.status == 401 and (challenge := answer.headers.get("www-authenticate")):
+        if answer.status == 401 and "www-authenticate" in answer.headers:
             # Also when there was a token: they live for minutes only.
-            self._authorization = self._answer_challenge(challenge)
-            answer = self._exchange(method, url, headers or {}, data)
+            self._authorization = self._met_challenge(answer)
+            if self._authorization is not None:
+                answer = self._exchange(method, url, headers or {}, data)
         for _ in range(REDIRECTS):
             target = answer.headers.get("location")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
@@ -180,7 +193,7 @@ class Registry:
             answer = self._exchange(method, there, headers or {}, None)
         if 200 <= answer.status < 300 or (answer.status == 404 and method == "GET"):
             return answer
-        raise self._error(method, answer)
+        raise self._error(method, answer, rejected)
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
         """One bounded exchange; only the registry itself sees the credentials, not the storage behind it."""
@@ -207,36 +220,55 @@ class Registry:
             and ((is_loopback(url) and is_loopback(here)) or _origin(url) == _origin(here))
         )
 
-    def _answer_challenge(self, challenge: str) -> str | None:
-        """The Authorization header that the registry asks for; None where there is nothing to give.
+    def _met_challenge(self, refusal: Answer) -> str | None:
+        """Return the Authorization header that one of a 401's challenges is met with; None without a login.
 
-        Basic, or a token as in the distribution project's token authentication (Docker Hub, GHCR).
+        Bearer is met with a token as in the distribution project's token authentication (Docker Hub, GHCR),
+        and goes before Basic, as in docker and containerd.
+        Raises PermanentError where every challenge is of another scheme or leads where no login is sent.
         """
-        scheme, _, rest = challenge.strip().partition(" ")
+        challenges = parse_challenges(refusal.headers["www-authenticate"])
+        schemes = [challenge.scheme for challenge in challenges]
+        if challenges and not {"bearer", "basic"} & set(schemes):
+            raise PermanentError(
+                f"{self.repository.api_url} offers only {one_line(', '.join(schemes))} to authenticate",
+                "release-assets uses Basic and Bearer: ask the registry's operators to offer one of them.",
+            )
         basic = None
         if self._username is not None and self._token is not None:
             basic = "Basic " + base64.b64encode(f"{self._username}:{self._token}".encode()).decode()
-        if scheme.lower() != "bearer":
+        unusable = None
+        for challenge in challenges:
+            if challenge.scheme != "bearer":
+                continue
+            # Relative to the request, as every reference in an answer.
+            named = challenge.parameters.get("realm", "")
+            realm = _joined(refusal.url, named) if named else ""
+            if self._may_send_us_to(realm):
+                return self._issued_token(realm, challenge.parameters.get("service"), basic)
+            unusable = named
+        if "basic" in schemes and basic is not None:
             return basic
-        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        realm = _joined(fields.get("realm", ""), "")
-        if not self._may_send_us_to(realm):
+        if unusable is not None:
             raise PermanentError(
-                f"{self.repository.api_url} sends us to {one_line(realm)!r} for a token, which is not https",
-                "Credentials are not sent there; check the image's repository in the YAML.",
+                f"{self.repository.api_url} names {one_line(repr(unusable))} as the place for a token, which "
+                "is not https",
+                "Credentials are not sent there. Check the image's repository in the YAML, and ask the "
+                "registry's operators.",
             )
-        # Asked as nobody, a wish to push would be refused altogether by some.
-        actions = "pull,push" if basic else "pull"
-        query = {
-            "service": fields.get("service", ""),
-            "scope": f"repository:{self.repository.name}:{actions}",
-        }
+        return None
+
+    def _issued_token(self, realm: str, service: str | None, login: str | None) -> str:
+        """Return the header with a token that the realm issued, for a login or for anybody."""
+        # For anybody, a scope that includes push is refused altogether by some.
+        scope = f"repository:{self.repository.name}:{'pull,push' if login else 'pull'}"
+        query = {"service": service, "scope": scope} if service else {"scope": scope}
         answer = exchange(
             "GET",
             f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
             seconds=SECONDS,
             limit=MEBIBYTE,
-            headers={"Authorization": basic} if basic else {},
+            headers={"Authorization": login} if login else {},
         )
         if answer.status != 200:
             raise self._error("GET", answer)
@@ -246,30 +278,50 @@ class Registry:
             raise TransientError(f"{_shown(realm)} answered no token", AGAIN)
         return f"Bearer {token}"
 
-    def _error(self, method: str, answer: Answer) -> ReleaseError:
-        """The error for an answer of 300 and more, with the registry's own words."""
-        said = one_line(without(self._secrets, _words(answer.body)))  # JSON hid it in escapes
+    def _error(self, method: str, answer: Answer, rejected: str = REJECTED) -> ReleaseError:
+        """Return the error for an answer of 300 and more, with the registry's own words."""
+        code, words = _code_and_words(answer.body)
+        said = one_line(
+            without(self._secrets, f"{code}: {words}" if code else words)
+        )  # JSON hid it in escapes
         problem = f"{method} {_shown(answer.url)} answered {answer.status} {one_line(answer.reason)}".rstrip()
         problem += f": {said}" if said else ""
         wait = retry_after(answer.headers, datetime.now(UTC))
-        if answer.status in {401, 403}:
-            if self._username is None or self._token is None:
-                return PermanentError(problem, f"Set {self._variables}: the registry wants a login.")
-            return PermanentError(
-                problem, f"Check {self._variables}: they must be allowed to pull and push in this repository."
-            )
-        error = error_for_status(
-            max(answer.status, 400), problem, "Check the image's repository in the YAML."
+        if self._username is None or self._token is None:
+            login = f"Set {self._variables}: the registry requires authentication."
+        else:
+            login = f"Check {self._variables}: they must be allowed to pull and push in this repository."
+        return refusal_error(
+            Refusal(answer.status, code_of(code), words, wait),
+            problem,
+            self.repository,
+            login=login,
+            rejected=rejected,
+            missing=f"Create {self.repository.name} in the registry first, or check the image's repository "
+            "in the YAML.",
         )
-        return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error
 
 
-def _words(body: bytes) -> str:
-    """What an error's body says: the distribution spec's codes and messages, or its text."""
+def _code_and_words(body: bytes) -> tuple[str, str]:
+    """Return the first code of the distribution spec in an error's body, or "", and what the body says."""
     errors = (json_object(body) or {}).get("errors")
     if isinstance(errors, list) and errors and all(isinstance(error, dict) for error in errors):
-        return "; ".join(f"{error.get('code')}: {error.get('message', '')}" for error in errors)
-    return body.decode(errors="replace")
+        others = [f"{error.get('code')}: {error.get('message', '')}" for error in errors[1:]]
+        return str(errors[0].get("code")), "; ".join([str(errors[0].get("message", "")), *others])
+    return "", body.decode(errors="replace")
+
+
+def _why_rejected(manifest: Manifest) -> str:
+    """Return what to do where a manifest is rejected for what is in it."""
+    images = formats(manifest) if manifest.is_index else {}
+    if len(set(images.values())) < 2:
+        return REJECTED
+    named = ", ".join(f"{platform} {form}" for platform, form in images.items())
+    return (
+        f"The images are in two formats ({named}), and some registries reject a list of both. Build all "
+        "platforms with engines that use containerd's image store, or set provenance: false. Then "
+        "materialize the images again."
+    )
 
 
 def _joined(base: str, link: str) -> str:

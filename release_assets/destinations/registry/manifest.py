@@ -105,10 +105,12 @@ def _difference(present: Collection[str], declared: Iterable[str]) -> str | None
 
 
 def index_of(children: Mapping[str, Manifest]) -> Manifest:
-    """The OCI image index that joins one image per platform, in the order given.
+    """Return the manifest list that joins one image per platform, in the order given.
 
     A child that is an index itself (an image with its attestations) is flattened: images first, then
     attestations, as BuildKit lists them. The same children give the same bytes, and so the same digest.
+    Docker's manifest list where all children are Docker's, as `imagetools create` does: Quay and Pulp reject
+    an OCI index of those. Else an OCI index, which may list both (OCI image spec; see `formats`).
     Raises PermanentError where a child is not for its platform alone: nothing incomplete is ever tagged.
     """
     images: list[dict[str, Any]] = []
@@ -132,8 +134,25 @@ def index_of(children: Mapping[str, Manifest]) -> Manifest:
             )
         for entry in _children(child):
             (attestations if _is_attestation(entry) else images).append(entry)
-    content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": images + attestations}
-    return Manifest(json.dumps(content, indent=2).encode(), OCI_INDEX)
+    entries = images + attestations
+    all_docker = all(entry.get("mediaType") == DOCKER_MANIFEST for entry in entries)
+    media_type = DOCKER_LIST if entries and all_docker else OCI_INDEX
+    content = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
+    return Manifest(json.dumps(content, indent=2).encode(), media_type)
+
+
+def formats(index: Manifest) -> dict[str, str]:
+    """Return `OCI` or `Docker schema 2` for each platform's image of an index.
+
+    Docker Hub, GHCR and Quay since June 2026 (quay#6070) accept both in one index; others reject it.
+    """
+    return {
+        platform_name(child.get("platform") or {}): (
+            "Docker schema 2" if child.get("mediaType") == DOCKER_MANIFEST else "OCI"
+        )
+        for child in _children(index)
+        if not _is_attestation(child)
+    }
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:

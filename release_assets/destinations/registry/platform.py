@@ -1,21 +1,19 @@
-"""The names of platforms: `linux/amd64` and so on, each written in one way."""
+"""The platforms of manifests: descriptors, and the normal names of what they describe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from release_assets.platforms import normal_name
+
 
 def platform_name(platform: Mapping[str, str]) -> str:
-    """`linux/amd64` and so on, with the variant that goes without saying as containerd has it:
-
-    linux/arm64 is v8, which nobody writes; linux/arm is v7, which everybody does.
-    """
-    architecture, variant = platform.get("architecture") or "unknown", platform.get("variant") or ""
-    if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
-        variant = ""
-    if (architecture, variant) == ("arm", ""):
-        variant = "v7"
-    return "/".join(str(part) for part in (platform.get("os") or "unknown", architecture, variant) if part)
+    """Return the normal name of a descriptor's platform, such as `linux/amd64`."""
+    return normal_name(
+        str(platform.get("os") or "unknown"),
+        str(platform.get("architecture") or "unknown"),
+        str(platform.get("variant") or ""),
+    )
 
 
 def normal_platform(platform: str) -> str:
