@@ -352,6 +352,11 @@ class GitHub(Destination):
         self._check_tls(self.api_url)
         return self
 
+    @property
+    def reads_the_repository(self) -> bool:
+        """Return whether the release's page takes anything from the repository's files or history."""
+        return self.notes in {"commits", "changelog"} or self.template is not None or bool(self.assets)
+
 
 class Scan(Declared):
     """A scanner that looks at the images before any floating tag moves to them."""

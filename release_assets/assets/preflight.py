@@ -66,7 +66,8 @@ def check_destinations(step: Step, *, uploaded: bool = False) -> None:
             step.say(f"preflight: {need.ask()}")
         except ReleaseError as error:
             errors.append(error)
-    if step.release.channel is not Channel.TEST and not uploaded:
+    reads = step.project.github.reads_the_repository
+    if reads and step.release.channel is not Channel.TEST and not uploaded:
         try:
             with step.folder() as scratch:
                 check_page(step.project, step.release, step.mirror, step.remote_tags, scratch, step.output)

@@ -25,6 +25,7 @@ class Seen:
     tags: Sequence[str]  # the remote's
     published: Sequence[Published] = ()
     dockerfiles: Sequence[str] = ()
+    attached: frozenset[str] = frozenset()  # the globs of releases' files that match something
     version_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by Dockerfile
 
 
@@ -81,7 +82,7 @@ def draft(seen: Seen) -> Draft:
     published = [one for one in seen.published if _is_for(one, seen)]
     patterns = _set_tags(made, seen, published)
     _set_indexes(made, package.name, published)
-    _set_github(made, remote, published)
+    _set_github(made, seen, published)
     _set_image(made, seen, published, patterns)
     made.left += (words for one in published for words in one.left)
     made.left = list(dict.fromkeys(made.left))
@@ -207,7 +208,8 @@ def _set_indexes(made: Draft, name: str, published: Sequence[Published]) -> None
         made.left.append("no workflow uploads to a package index: stable releases go to PyPI")
 
 
-def _set_github(made: Draft, remote: Remote, published: Sequence[Published]) -> None:
+def _set_github(made: Draft, seen: Seen, published: Sequence[Published]) -> None:
+    remote = seen.remote
     if remote.github is None:
         made.questions.append(
             Question(
@@ -224,11 +226,29 @@ def _set_github(made: Draft, remote: Remote, published: Sequence[Published]) -> 
     releases = [release for one in published for release in one.releases]
     own = [release for release in releases if release.secret not in {None, "GITHUB_TOKEN"}]
     made.set(("github", "token_env"), own[0].secret if own else "GITHUB_TOKEN", own[0].place if own else "")
-    if releases and not own:
+    pages = [release for release in releases if release.notes != "commits"]  # git-cliff makes only the text
+    if pages and not own:
         made.left.append(
-            f"{releases[0].place}: a workflow's GITHUB_TOKEN ends with it. Create a fine-grained token with "
+            f"{pages[0].place}: a workflow's GITHUB_TOKEN ends with it. Create a fine-grained token with "
             "`Contents: write` for this repository and set GITHUB_TOKEN"
         )
+    notes = next((release for release in releases if release.notes is not None), None)
+    if notes is not None:
+        made.set(("github", "notes"), notes.notes, notes.place)
+    files = {file: release.place for release in releases for file in release.files}
+    attached = [file for file in files if file in seen.attached]
+    if attached:
+        made.set(("github", "assets"), attached, files[attached[0]])
+    made.left += (
+        f"{place}: {file} is not in the repository, and only its files can be attached"
+        for file, place in files.items()
+        if file not in seen.attached
+    )
+    made.left += (
+        f"{release.place}: its text is from {release.notes_file}: see `github: notes:`"
+        for release in releases
+        if release.notes_file
+    )
 
 
 def _set_image(made: Draft, seen: Seen, published: Sequence[Published], patterns: TagPatterns) -> None:

@@ -30,6 +30,8 @@ def releases(step: Step, place: str) -> Iterator[GitHubRelease]:
                 notes="github" if step.inputs.get("generateReleaseNotes") == "true" else None,
                 notes_file=step.inputs.get("bodyFile"),
             )
+        case "orhun/git-cliff-action":
+            yield GitHubRelease(place, None, notes="commits")
         case "actions/create-release":
             yield GitHubRelease(place, secret_in(token), notes_file=step.inputs.get("body_path"))
     for command in commands(step.run):

@@ -29,6 +29,7 @@ class Repository:
     tags: tuple[str, ...]
     published: tuple[Published, ...]
     dockerfiles: tuple[str, ...]
+    attached: frozenset[str]
     said: tuple[str, ...]
 
     def seen(self, package: Package) -> Seen:
@@ -40,6 +41,7 @@ class Repository:
             tags=self.tags,
             published=self.published,
             dockerfiles=self.dockerfiles,
+            attached=self.attached,
             version_args={path: self._arguments(path, package) for path in self.dockerfiles[:20]},
         )
 
@@ -66,6 +68,9 @@ def look_at(path: Path) -> Repository:
         tags=tuple(tags),
         published=tuple(published),
         dockerfiles=tuple(tree.named(*DOCKERFILES)),
+        attached=frozenset(
+            file for one in published for release in one.releases for file in release.files if tree.has(file)
+        ),
         said=(*unreadable, *about_remote, *about_tags, *unread),
     )
 

@@ -68,6 +68,16 @@ class Tree:
         except UnreadableError:
             return (self.root / path).is_file()
 
+    def has(self, glob: str) -> bool:
+        """Return whether a glob without `**` matches a file."""
+        pure = PurePosixPath(glob)
+        if pure.is_absolute() or {"..", "**"} & set(pure.parts) or not glob.isprintable():
+            return False
+        try:
+            return any(path.is_file() for path in self.root.glob(glob))
+        except (OSError, ValueError, NotImplementedError):
+            return False
+
     def workflows(self) -> list[str]:
         """Return the paths of the GitHub workflows, sorted; no more than a hundred."""
         folder = self.root / ".github" / "workflows"

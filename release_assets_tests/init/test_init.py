@@ -112,7 +112,7 @@ def test_commands_in_shell_scripts_are_read(init: Init, clone: Clone, tmp_path: 
         "rebuild": "docker-rebuild-release-{version}",
     }
     assert found["index"]["token_env"] == "LANTERN_PYPI"
-    assert found["github"]["token_env"] == "RELEASE_PAT"
+    assert (found["github"]["token_env"], found["github"]["notes"]) == ("RELEASE_PAT", "github")
     assert found["image"] == {
         "repository": "docker.io/lantern/lantern-cli",
         "dockerfile": "Dockerfile",
@@ -164,8 +164,11 @@ def test_what_has_no_counterpart_is_named(init: Init, clone: Clone, tmp_path: Pa
     assert (found["context"], found["dockerfile"]) == ("server", "server/Dockerfile")
     assert found["build_args"] == {"TAG": "v{version}"}
     assert (found["username_env"], found["token_env"]) == ("DOCKER_USERNAME", "HUB_TOKEN")
+    github = attributes(result, "attic", tmp_path)["github"]
+    assert (github["notes"], github["assets"]) == ("github", ["install.sh"])
     left = "\n".join(section(result, "Not taken over"))
     for words in (
+        "build/manual.pdf is not in the repository",
         "the tag filter '!v*-rc*' is not taken over",
         "no workflow uploads to a package index: stable releases go to PyPI",
         "docker.io/attic/worker is not built: a project has one image",
