@@ -1,1 +1,0 @@
-"""Measure a release by release-assets against a plain script that does the same, on the sandbox."""
