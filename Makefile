@@ -24,6 +24,7 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.words
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What `dg scaffold defs release_assets.ReleaseGraph NAME` writes: a project to fill in, with comments."""
+"""Write what `dg scaffold defs release_assets.ReleaseGraph NAME` makes: a project to fill in."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from release_assets.release import TagPatterns
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found in a repository, for one of its packages."""
+    """The findings in a repository, for one of its packages."""
 
     package: Package
     alone: bool  # the only package of its repository

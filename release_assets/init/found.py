@@ -1,4 +1,4 @@
-"""What workflows publish, as values: uploads, images, logins to registries, and releases on GitHub."""
+"""Values for all that workflows publish: uploads, images, logins to registries, and releases on GitHub."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Package:
 
 @dataclass(frozen=True)
 class _Version:
-    """Where a version comes from: a value, or a file relative to the package's directory, or neither."""
+    """The source of a version: a value, a file relative to the package's directory, or neither."""
 
     where: str
     value: str | None = None

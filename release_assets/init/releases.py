@@ -46,7 +46,7 @@ def releases(step: Step, place: str) -> Iterator[GitHubRelease]:
 
 
 def _files(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the files that are attached beside the distributions, which always are."""
+    """Return the files that are attached besides the distributions, which always are."""
     return tuple(
         line
         for line in lines

@@ -22,7 +22,7 @@ GITHUB = re.compile(
 
 @dataclass(frozen=True)
 class Remote:
-    """Where a project's repository is: the remote for defs.yaml, and what GitHub calls it, if it is there."""
+    """A project's repository: the remote for defs.yaml, and its name on GitHub, if it is there."""
 
     url: str
     github: str | None = None  # owner/name

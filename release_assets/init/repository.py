@@ -20,7 +20,7 @@ DOCKERFILES = ("Dockerfile", "*.Dockerfile", "Dockerfile.*", "Containerfile")
 
 @dataclass(frozen=True)
 class Repository:
-    """What a clone holds; `directory` is the one that was looked at, and `said` what could not be read."""
+    """The contents of a clone; `directory` is the one looked at, and `said` lists what could not be read."""
 
     tree: Tree
     directory: str

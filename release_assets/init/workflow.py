@@ -139,7 +139,7 @@ def resolve(text: str, values: Mapping[str, str]) -> str:
 
 
 def secret_in(text: str | None) -> str | None:
-    """Return the name of the secret that a value is made of, None where it is no secret."""
+    """Return the name of the secret that a value is made of, None where it is not a secret."""
     match = SECRET.search(text or "")
     return (match[1] or match[2]) if match else None
 
@@ -225,7 +225,7 @@ def _load(text: str) -> Any:
             return {key.value: plain(value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
         if isinstance(node, yaml.SequenceNode):
             return [plain(item) for item in node.value]
-        # Plain `null`, `~` and nothing are no value; everything else is text, `3.10` and `on` too.
+        # Plain `null`, `~` and nothing are not values; everything else is text, `3.10` and `on` too.
         is_null = node.tag == "tag:yaml.org,2002:null"
         return None if is_null else str(node.value)
 

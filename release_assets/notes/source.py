@@ -22,7 +22,7 @@ CONFIGURATIONS = ("cliff.toml", ".cliff.toml", ".config/cliff.toml")
 
 @dataclass(frozen=True)
 class Notes:
-    """What changed, in Markdown, and the address of all of it; "" for what there is none of."""
+    """The changes in Markdown, and the address of all of them; "" for what there is none of."""
 
     text: str = ""
     more: str = ""

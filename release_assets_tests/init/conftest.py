@@ -1,4 +1,4 @@
-"""Clones of the repositories beside this file, each with a remote that is a path or an address."""
+"""Clones of the repositories next to this file, each with a remote that is a path or an address."""
 
 from __future__ import annotations
 

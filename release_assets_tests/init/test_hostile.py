@@ -115,7 +115,7 @@ def test_a_file_that_is_not_one_is_named_and_not_read(
 
 
 def run(path: Path, tmp_path: Path) -> str:
-    """What the command says; it ends by itself, without a traceback."""
+    """Return the output of the command, which ends by itself, without a traceback."""
     started = time.monotonic()
     result = CliRunner().invoke(commands, ["init", str(path), "--yes", "--output", str(tmp_path / "out")])
     assert time.monotonic() - started < SECONDS

@@ -33,7 +33,7 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
 
 
 def attributes(result: Result, project: str, tmp_path: Path) -> dict[str, Any]:
-    """What was written for a project, which Dagster's code location can read."""
+    """Return what was written for a project, which Dagster's code location can read."""
     assert result.exit_code == 0, result.output
     projects, errors = declarations()
     assert (project in projects, errors) == (True, [])

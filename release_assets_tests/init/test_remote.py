@@ -1,4 +1,4 @@
-"""Where a clone's remote is, and how the remote's tags are written."""
+"""A clone's remote, and the spelling of the remote's tags."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def unisolated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where bubblewrap is missing, git-cliff's own switches have to do."""
+    """Run git-cliff without bubblewrap: its own switches have to do."""
     monkeypatch.setattr(isolation, "is_available", lambda: False)
 
 
