@@ -230,7 +230,7 @@ class Image(Destination):
     sign: Sign | None = None
     keep_git: bool = Field(
         default=False,
-        description="put a whole .git into the context, for a Dockerfile that asks git for the version",
+        description="check out with a whole .git at the repository's top, for a Dockerfile that runs git",
     )
     build_args: dict[str, str] = {}
     build_contexts: dict[str, str] = Field(

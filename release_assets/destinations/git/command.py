@@ -98,7 +98,7 @@ def run_remote(
     overridden = OVERRIDDEN | _nothing_unencrypted(origin or remote) | dict(settings or {})
     env = _user_environment(overridden) | SLOWEST | dict(variables or {})
     return _run(
-        arguments, env, timeout=timeout, remote=remote, log=log,
+        arguments, env, timeout=timeout, remote=remote, log=log, limits=LIMITS,
         failure="git cannot reach",
         remedy="Check the network and the remote; the next attempt asks again.",
     )  # fmt: skip
@@ -164,10 +164,11 @@ def _run(
     failure: str,
     remedy: str,
     log: Log | None = None,
+    limits: Limits | None = None,
 ) -> str:
     env["LC_ALL"] = "C.UTF-8"  # the output is matched below, in English
     try:
-        return run(["git", *arguments], env=env, timeout=timeout, on_line=log, limits=LIMITS, umask=UMASK)
+        return run(["git", *arguments], env=env, timeout=timeout, on_line=log, limits=limits, umask=UMASK)
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
         output = printable("\n".join(line[:500] for line in error.tail[-10:])) or error.reason
