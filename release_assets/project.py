@@ -454,7 +454,7 @@ class Image(Destination):
     )
     keep_git: bool = Field(
         default=False,
-        description="Put a whole .git into the context, for a Dockerfile that asks git for the version.",
+        description="Check out with a whole .git at the repository's top, for a Dockerfile that runs git.",
         examples=[True],
     )
     build_contexts: dict[str, str] = Field(

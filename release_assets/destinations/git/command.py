@@ -100,7 +100,7 @@ def run_remote(
     overridden = OVERRIDDEN | _nothing_unencrypted(origin or remote) | dict(settings or {})
     env = _user_environment(overridden) | SLOWEST | dict(variables or {})
     return _run(
-        arguments, env, timeout=timeout, remote=remote, log=log,
+        arguments, env, timeout=timeout, remote=remote, log=log, limits=LIMITS,
         failure="git cannot reach",
         remedy="Check the network and the remote; the next attempt asks again.",
     )  # fmt: skip
@@ -167,6 +167,7 @@ def _run(
     remedy: str,
     log: Log | None = None,
     encoding: str = "utf-8",
+    limits: Limits | None = None,
 ) -> str:
     env["LC_ALL"] = "C.UTF-8"  # the output is matched below, in English
     try:
@@ -175,7 +176,7 @@ def _run(
             env=env,
             timeout=timeout,
             on_line=log,
-            limits=LIMITS,
+            limits=limits,
             umask=UMASK,
             encoding=encoding,
         )
