@@ -11,7 +11,7 @@ from release_assets.destinations.github.model import (
 )
 from release_assets.destinations.github.plan import ReleasePlan, fitting_body, release_plan, same_name
 from release_assets.destinations.github.published import Page, ReleasesAnswer, published_releases
-from release_assets.destinations.github.publishing import publish_release
+from release_assets.destinations.github.publishing import lacking_words, publish_release
 from release_assets.destinations.github.reading import find_release
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "connect",
     "find_release",
     "fitting_body",
+    "lacking_words",
     "publish_release",
     "published_releases",
     "release_plan",
