@@ -80,6 +80,8 @@ def docker_environment(
         needed = {name: os.environ[name] for name in VARIABLES if name in os.environ}
         needed |= helper_variables(users, os.environ)
         needed |= {"DOCKER_CONFIG": folder, docker_credential.USERS_CONFIG: str(own / "config.json")}
+        # buildx would record the repository around the temporary context, which is not the project's.
+        needed["BUILDX_GIT_INFO"] = "false"
         # Both are found below DOCKER_CONFIG by default, which is another folder now.
         needed.setdefault("BUILDX_CONFIG", str(own / "buildx"))
         if "DOCKER_TLS_VERIFY" in needed:

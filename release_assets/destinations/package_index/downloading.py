@@ -16,10 +16,11 @@ from release_assets.errors import PermanentError
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 
 
-def download(file: IndexFile, to: Path, *, seconds: float | None = None) -> Path:
+def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int = FILE_LIMIT) -> Path:
     """Download a file into the folder `to`, under its own name; return its path.
 
-    It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it.
+    It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it, and
+    `limit` is the most bytes that are read.
     Raises PermanentError for a name that is no sdist's or wheel's, or other bytes; else as observe does.
     """
     # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
@@ -34,11 +35,11 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None) -> Path
             "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
         )
     if seconds is None:
-        seconds = seconds_for(FILE_LIMIT)
+        seconds = seconds_for(limit)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as folder:
         part = Path(folder) / "part"
         with part.open("wb") as sink:
-            answer = get(file.url, headers={}, seconds=seconds, limit=FILE_LIMIT, sink=sink)
+            answer = get(file.url, headers={}, seconds=seconds, limit=limit, sink=sink)
         raise_for_status(answer, "Check that the index still serves this file.")
         with part.open("rb") as written:
             sha256 = hashlib.file_digest(written, "sha256").hexdigest()

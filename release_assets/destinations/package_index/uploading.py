@@ -100,7 +100,7 @@ def upload_failure(said: str, filename: str, upload_url: str, token_env: str) ->
             return TransientError(f"{what}: the index answered more than twine can read.", AGAIN)
         # A traceback says it in its last line.
         words = lines[-1] if "Traceback (most recent call last):" in lines else "\n".join(lines[-10:])
-        return PermanentError(f"{what}: twine failed: {words}", "Check the file with `twine check --strict`.")
+        return PermanentError(f"{what}: twine failed: {words}", "Check the file with `twine check`.")
     status, problem = int(http["status"]), f"{what}: {one_line(http['status'] + ' ' + http['words'])}"
     if status == 409 or (status == 400 and _TAKEN.search(text)):
         return ConflictError(
