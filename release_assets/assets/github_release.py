@@ -79,6 +79,9 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                 log=step.say,
             )
         step.seconds.update(seconds)
+        plan = github.release_plan(published, wanted)
+        if plan.lacking:
+            step.context.log.warning(redact(github.lacking_words(published, plan), step.secrets))
         step.say(f"published: {published.url}")
         return Recorded(
             data_version=digest,
@@ -86,6 +89,7 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                 "release": dg.MetadataValue.url(published.url),
                 "title": published.name,
                 "prerelease": published.prerelease,
+                **({"lacking for good": ", ".join(plan.lacking)} if plan.lacking else {}),
                 "commit": release.commit,
                 "notes": dg.MetadataValue.md(published.body),
                 "assets": table(

@@ -1101,7 +1101,7 @@ def test_a_real_engine_is_refused_by_a_registry(
         "FROM scratch AS denied\nCOPY --from=HOST/unauthorized/denied /toomanyrequests: /\n",
     ],
 )
-def test_a_real_engine_quotes_a_dockerfile_and_nothing_is_retried(
+def test_a_real_engine_quotes_a_dockerfile_without_a_retry(
     source: Path, registry: RealRegistry, env: dict[str, str], dockerfile: str
 ) -> None:
     (source / "Dockerfile").write_text(dockerfile.replace("HOST", registry.host))

@@ -18,7 +18,7 @@ from release_assets.destinations.github.plan import (
     same_name,
 )
 from release_assets.destinations.github.published import Page, ReleasesAnswer, published_releases
-from release_assets.destinations.github.publishing import publish_release
+from release_assets.destinations.github.publishing import lacking_words, publish_release
 from release_assets.destinations.github.reading import find_release
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "find_release",
     "fitting_body",
     "generated_notes",
+    "lacking_words",
     "publish_release",
     "published_releases",
     "release_plan",
