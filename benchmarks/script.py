@@ -1,66 +1,71 @@
-"""The other side of the benchmark: plain_release.sh, and a bare `docker buildx build --push`."""
+"""The script's side: release.sh and image.sh, run as a maintainer runs them."""
 
 from __future__ import annotations
 
-import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.sample import Sample
-from release_assets.process import environment, run
+from benchmarks.stand import Place, Stand
+from benchmarks.watch import four_tags
+from release_assets import process
+from release_assets.sandbox import system
 
-SCRIPT = Path(__file__).with_name("plain_release.sh")
-SCRIPT_SECONDS = 1200.0
+HERE = Path(__file__).parent
+RELEASE_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class Plain:
-    """What the script needs besides the tag: addresses and secrets, by the names that it reads."""
+class ScriptReleased:
+    """Seconds from the tag's push: to the last image tag, and to the script's end."""
 
-    variables: dict[str, str]
-    image: str
+    last_tag: float
+    whole: float
 
-    def release(self, sample: Sample, tag: str) -> float:
-        """Push the tag, release it with the script, and return the seconds that took."""
-        began = time.monotonic()
-        sample.push(tag)
-        self._run(["bash", SCRIPT], sample, tag)
-        return time.monotonic() - began
 
-    def build(self, sample: Sample, tag: str) -> float:
-        """Build and push the images of a release again with buildx alone; return the seconds that took."""
-        text = SCRIPT.read_text()
-        # The script's own last part, so that the two cannot differ: checkout, the published files, buildx.
-        clone = next(line for line in text.splitlines() if " clone --quiet" in line)
-        download = (
-            'python -m pip download --quiet --no-deps --dest ../dist --index-url "$SIMPLE_URL" '
-            f'{sample.name}=="$version"'
+@dataclass(frozen=True)
+class Script:
+    """The script, with a folder in which it works."""
+
+    stand: Stand
+    work: Path
+
+    def release(self, place: Place, tag: str, push: Callable[[], None]) -> ScriptReleased:
+        """Push the tag and release it. Raises CommandFailedError or ReleaseError when that fails."""
+        tags = four_tags(tag.removeprefix("v"))
+        latest = place.watch.digests(("latest",))["latest"]
+        with ThreadPoolExecutor() as threads:
+            pushed, started = time.time(), time.monotonic()
+            push()
+            watched = threads.submit(place.watch.wait, tags, unlike=latest, seconds=RELEASE_SECONDS)
+            self._run("release.sh", place, tag)
+            whole = time.monotonic() - started
+            return ScriptReleased(watched.result() - pushed, whole)
+
+    def rebuild(self, place: Place, tag: str) -> float:
+        """Build the images of a released tag again; return the seconds."""
+        started = time.monotonic()
+        self._run("image.sh", place, tag)
+        return time.monotonic() - started
+
+    def _run(self, script: str, place: Place, tag: str) -> None:
+        work = self.work / place.repository.name
+        work.mkdir(parents=True, exist_ok=True)
+        sandbox = self.stand.sandbox
+        env = process.environment(
+            **self.stand.docker,
+            WORK=str(work),
+            REPOSITORY=str(place.repository.remote),
+            UPLOAD_URL=sandbox.index.upload_url,
+            TWINE_USERNAME="__token__",
+            TWINE_PASSWORD=sandbox.environment["PYPI_TOKEN"],
+            GITHUB_API=sandbox.github_api_url,
+            GITHUB_REPOSITORY=place.github_repository,
+            GITHUB_TOKEN=sandbox.environment["GITHUB_TOKEN"],
+            IMAGE=place.image,
+            BUILD_CONTEXTS=" ".join(f"{name}={where}" for name, where in place.build_contexts.items()),
         )
-        head = text[: text.index("git -c")]
-        login = text[text.index("registry=${IMAGE") :]
-        before = f"{head}{clone}\ncd source\n{download}\n"
-        with tempfile.TemporaryDirectory(prefix="plain-") as folder:
-            prepared = Path(folder, "prepared.sh")
-            prepared.write_text(before)
-            build = Path(folder, "build.sh")
-            build.write_text(f"{head}cd source\n{login}")
-            self._run_in(Path(folder), ["bash", prepared], sample, tag)
-            began = time.monotonic()
-            self._run_in(Path(folder), ["bash", build], sample, tag)
-            return time.monotonic() - began
-
-    def _run(self, command: list[str | Path], sample: Sample, tag: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="plain-") as folder:
-            self._run_in(Path(folder), command, sample, tag)
-
-    def _run_in(self, folder: Path, command: list[str | Path], sample: Sample, tag: str) -> None:
-        env = environment(
-            **self.variables,
-            TAG=tag,
-            REPOSITORY=f"file://{sample.remote}",
-            IMAGE=self.image,
-            DOCKER_CONFIG=str(folder / "docker"),
-            COLUMNS="200",
-        )
-        run(command, env=env, timeout=SCRIPT_SECONDS, directory=folder)
+        env["PATH"] = f"{env['PATH']}:{system.environment()['PATH']}"
+        process.run([HERE / script, tag], env=env, timeout=RELEASE_SECONDS)

@@ -77,6 +77,8 @@ def build(
         UV_CACHE_DIR=str(cache),
         SOURCE_DATE_EPOCH=str(epoch),
         NO_COLOR="1",
+        # A backend that packs all that is there would pack our paths with its own compiled modules.
+        PYTHONPYCACHEPREFIX=str(scratch / "bytecode"),
         # Backends run git, and nothing that is configured on this machine may change what they find.
         GIT_CONFIG_NOSYSTEM="1",
         GIT_ATTR_NOSYSTEM="1",

@@ -467,6 +467,14 @@ class Image(Destination):
         description="Where the build cache is kept: in the registry, in Dagster's storage, or nowhere.",
         examples=["local"],
     )
+    reproducible: bool = Field(
+        default=False,
+        description=(
+            "Give the files in the layers the commit's time and use no cache: the same commit makes the same "
+            "digest. Slow: each release builds and pushes every layer."
+        ),
+        examples=[True],
+    )
     username_env: VariableName = Field(
         default="DOCKER_USERNAME",
         description="The environment variable that holds the registry's user name.",

@@ -8,6 +8,7 @@ import dagster as dg
 
 from release_assets.assets.distribution import kept_distribution
 from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions import build
 from release_assets.project import Project
 from release_assets.release import shown_tags
@@ -23,6 +24,7 @@ def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         deps=["version"],
         kinds={"python", "sdist"},
         description="The source distribution, built from a clean checkout of the tag's commit.",
+        checks=[TWINE_CHECK],
     )
     def work(step: Step) -> Recorded:
         def from_checkout(scratch: Path) -> Path:

@@ -28,7 +28,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         with step.stage("fetch"):
             commit = step.mirror.fetch(release.commit)
             step.mirror.require_lfs(release.commit, step.output)
-        place = _check_declared_version(step)
+        place = check_declared_version(step)
         step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
         return Recorded(
             data_version=release.commit,
@@ -47,8 +47,11 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
     return work
 
 
-def _check_declared_version(step: Step) -> str | None:
-    """Where the version was found; None where only the built metadata can tell."""
+def check_declared_version(step: Step) -> str | None:
+    """Return where the version is declared, None where only the built metadata can tell.
+
+    Raises PermanentError where it differs from the tag's.
+    """
     release, package = step.release, step.project.package
     if package.version_file is not None:
         content = step.mirror.read_bytes(release.commit, package.version_file)

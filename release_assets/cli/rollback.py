@@ -22,13 +22,14 @@ from release_assets.assets.rollback import (
 )
 from release_assets.cli.options import dry_run_option, json_option, project_option, verbose_option
 from release_assets.cli.runs import dagster_instance, declared_project, release_of, runs_of
-from release_assets.cli.terminal import columns, print_lines
+from release_assets.cli.tag_lines import move_lines
+from release_assets.cli.terminal import print_lines
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.links import manage_page
 from release_assets.project import Image, Project
 from release_assets.release import Release
 from release_assets.tag_moves import TagMove, as_rows
-from release_assets.world import hidden, observing_registry, package_name
+from release_assets.world import needs_login, observing_registry, step_of, why_hidden
 
 
 @click.command()
@@ -73,7 +74,7 @@ def rollback(
         if moves is not None and not any(move.is_needed for move in moves):
             raise nothing_to_roll_back(release, moves)
         if not as_json:
-            explanation = move_lines(moves) if moves is not None else [escape(words)]
+            explanation = move_lines(moves, digests=True) if moves is not None else [escape(words)]
             stays = _what_stays(declared, release, instance)
             print_lines([f"Rollback of {escape(tag)}:", *explanation, *stays])
     if dry_run:
@@ -107,9 +108,10 @@ def _planned(
     try:
         return plan_rollback(registry, project, release, remote_tags, instance=instance, to=to), ""
     except ReleaseError as error:
-        if (why := hidden(image, error)) is None:
+        login = (image.username_env, image.token_env)
+        if not needs_login(error, *login):
             raise
-        return None, f"What moves is decided by the run: {why}."
+        return None, f"What moves is decided by the run: {image.repository} is {why_hidden(error, *login)}."
 
 
 def _answer(
@@ -127,25 +129,11 @@ def _ask(yes: bool) -> None:
     click.confirm("Do it?", abort=True, err=True)
 
 
-def move_lines(moves: Sequence[TagMove]) -> list[str]:
-    """Return what happens to each floating tag: versions and the reason, then whole digests."""
-    lines = []
-    for row in as_rows(moves):
-        moved = row["from"] != row["to"]
-        change = f"{row['from_version']} → {row['to_version']}" if moved else f"stays at {row['to_version']}"
-        lines.append((f"[bold]{escape(row['tag'])}[/]", change, f"[dim]{escape(row['why'])}[/]"))
-    shown = columns(lines, indent=2)
-    for number, row in reversed(list(enumerate(as_rows(moves), start=1))):
-        if row["from"] != row["to"]:
-            shown[number:number] = [f"      {row['from']} →", f"      {row['to']}"]
-    return shown
-
-
 def _what_stays(project: Project, release: Release, instance: dg.DagsterInstance) -> list[str]:
     """Return what a rollback cannot undo, with the page where a person can."""
     page = None
     with contextlib.suppress(ReleaseError):
-        name = package_name(project, release.commit, instance)
+        name = step_of(project, release.tag, {release.tag: release.commit}, instance).declared_name
         simple_url = project.index_for(release.channel).simple_url
         page = manage_page(simple_url, name, str(release.version)) if name is not None else None
     return [

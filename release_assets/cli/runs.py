@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,20 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
             "dagster.yaml there."
         )
     with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@contextlib.contextmanager
+def records_instance() -> Iterator[dg.DagsterInstance]:
+    """Yield the instance of DAGSTER_HOME to look at; without one, an empty one that is thrown away."""
+    if os.environ.get("DAGSTER_HOME"):
+        with dagster_instance() as instance:
+            yield instance
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="release-assets-") as folder,
+        dg.DagsterInstance.ephemeral(tempdir=folder) as instance,
+    ):
         yield instance
 
 

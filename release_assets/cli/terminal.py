@@ -71,9 +71,9 @@ def print_lines(lines: Sequence[str], *, stderr: bool = False) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Return `4.2 s`, `3 min 05 s` or `1 h 02 min`."""
+    """Return `4.2 s` (`4 s` for a whole number), `3 min 05 s` or `1 h 02 min`."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

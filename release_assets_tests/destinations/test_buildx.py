@@ -84,6 +84,7 @@ def an_engine(*platforms: str, exports_cache: bool = True, pushes_twice: bool = 
         native=frozenset(platforms[:1]),
         exports_cache=exports_cache,
         pushes_twice=pushes_twice,
+        keeps_images=True,
     )
 
 
@@ -151,12 +152,27 @@ def test_without_a_cache_nothing_is_said_about_one() -> None:
 
 
 def test_only_one_of_buildkit_and_docker_pushes() -> None:
-    rest = "store=false,rewrite-timestamp=true"
     once = build_arguments(request(), Path("/m"), an_engine())
-    assert options(once, "--output") == [f"type=image,push=true,{rest}"]
+    assert options(once, "--output") == ["type=image,push=true"]
     twice = build_arguments(request(), Path("/m"), an_engine(pushes_twice=True))
-    assert options(twice, "--output") == [f"type=image,push=,{rest}"]
+    assert options(twice, "--output") == ["type=image,push="]
     assert "--push" not in once + twice
+
+
+def test_only_a_reproducible_build_rewrites_and_has_no_cache(tmp_path: Path) -> None:
+    for cache in ("registry", "local"):
+        wanted = request(cache=cache, cache_folder=tmp_path, reproducible=True)
+        arguments = build_arguments(wanted, Path("/m"), an_engine())
+        assert options(arguments, "--output") == ["type=image,push=true,store=false,rewrite-timestamp=true"]
+        assert "--no-cache" in arguments
+        assert not {"--cache-from", "--cache-to"} & set(arguments)
+    usual = build_arguments(request(cache="registry"), Path("/m"), an_engine())
+    assert not any("rewrite" in word or word == "--no-cache" for word in usual)
+    with pytest.raises(PermanentError) as raised:
+        check_request(an_engine(exports_cache=False), request(reproducible=True))
+    assert (
+        raised.value.problem == "docker's builder cannot rewrite timestamps: its image store is docker's own"
+    )
 
 
 def test_dockers_own_image_store_is_asked_for_nothing_that_it_cannot_do() -> None:
@@ -265,19 +281,6 @@ def test_a_platform_that_cannot_be_run_tells_how_to_install_qemu() -> None:
 # The environment of docker
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's home, in which docker is set up, with a buildx plugin that is never run."""
-    for name in list(os.environ):
-        if name.startswith(("DOCKER_", "BUILDX_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    plugin = tmp_path / ".docker" / "cli-plugins" / "docker-buildx"
-    plugin.parent.mkdir(parents=True)
-    plugin.touch(mode=0o755)
-    return tmp_path
-
-
 def written(env: Mapping[str, str]) -> Any:
     """The configuration that docker reads in this environment."""
     return json.loads(Path(env["DOCKER_CONFIG"], "config.json").read_text())
@@ -320,7 +323,7 @@ def test_the_users_contexts_builders_and_plugins_go_on_working(home: Path) -> No
         ours = written(env)
         assert ours["currentContext"] == "colima"
         assert ours["cliPluginsExtraDirs"][:2] == [str(docker / "cli-plugins"), str(elsewhere)]
-        assert not {"auths", "credsStore"} & set(ours)
+        assert (ours["credsStore"], "auths" in ours) == ("desktop", False)
         assert Path(env["DOCKER_CONFIG"], "contexts", "meta").is_dir()
         assert env["BUILDX_CONFIG"] == str(docker / "buildx")
 
@@ -531,6 +534,23 @@ def test_control_characters_of_a_build_do_not_reach_the_terminal() -> None:
     assert all(character.isprintable() for line in said for character in line)
 
 
+def test_an_image_that_is_unpacked_is_no_push_that_stands_still() -> None:
+    progress = Progress(lambda _: None)
+
+    def says(what: str, *, ended: bool) -> None:
+        status = {"id": what, "vertex": "sha256:1", "started": "2026-01-01T00:00:10Z"}
+        status |= {"completed": "2026-01-01T00:00:11Z"} if ended else {}
+        progress.line(json.dumps({"statuses": [status]}))
+
+    progress.line(vertex("10", name="exporting to image"))
+    for local in ("exporting layers", "unpacking to localhost:5000/owner/name:1.2.3-amd64"):
+        says(local, ended=False)
+        assert not progress.only_pushes()
+        says(local, ended=True)
+    says("pushing layers", ended=False)
+    assert progress.only_pushes()
+
+
 def test_a_layer_on_its_way_is_told_every_few_seconds() -> None:
     said: list[str] = []
     progress = Progress(said.append)
@@ -737,8 +757,10 @@ def built(
         "dockerfile": source / "Dockerfile",
         "cache_folder": source / "cache",
     }
+    wanted = request(**fields | changes)
     return build(
-        request(**fields | changes),
+        wanted,
+        observe_engine(wanted.builder, env),
         env,
         log=lines.append,
         secrets=[registry.token],
@@ -944,7 +966,7 @@ def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
         build_contexts=base,
     )
     with pytest.raises(PermanentError) as raised:
-        build(wanted, env, log=print, secrets=[], timeout=120, silence=4)
+        build(wanted, observe_engine(None, env), env, log=print, secrets=[], timeout=120, silence=4)
     assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
 
 
