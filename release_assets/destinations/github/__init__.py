@@ -10,7 +10,12 @@ from release_assets.destinations.github.model import (
     WantedRelease,
 )
 from release_assets.destinations.github.plan import ReleasePlan, fitting_body, release_plan, same_name
-from release_assets.destinations.github.published import Page, ReleasesAnswer, published_releases
+from release_assets.destinations.github.published import (
+    Page,
+    ReleasesAnswer,
+    is_published,
+    published_releases,
+)
 from release_assets.destinations.github.publishing import publish_release
 from release_assets.destinations.github.reading import find_release
 
@@ -28,6 +33,7 @@ __all__ = [
     "connect",
     "find_release",
     "fitting_body",
+    "is_published",
     "publish_release",
     "published_releases",
     "release_plan",
