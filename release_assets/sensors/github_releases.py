@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from release_assets.destinations import github
 from release_assets.project import Project
-from release_assets.release import ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.rules.tags import ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.secrets import read_secret
 
 TICK_SECONDS = 10

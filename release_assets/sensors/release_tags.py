@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from release_assets.destinations import git
 from release_assets.destinations.http import one_line
 from release_assets.project import Project
-from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 
 TICK_SECONDS = 10
 

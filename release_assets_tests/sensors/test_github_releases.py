@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_assets.errors import TransientError
-from release_assets.release import TagPatterns
+from release_assets.rules.tags import TagPatterns
 from release_assets.sensors.github_releases import ImagesDue, images_due
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.sensors.conftest import Ticks

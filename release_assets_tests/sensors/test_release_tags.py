@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_assets.errors import PermanentError
-from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.sensors.release_tags import Rebuild, TagChanges, tag_changes
 from release_assets_tests.repository import Repository
 from release_assets_tests.sensors.conftest import Ticks
