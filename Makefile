@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test chaos check format lock clean
+.PHONY: demo test bench chaos check format lock clean
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
@@ -15,6 +15,10 @@ test: check
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed
 	$(BIN)/python -m release_assets_tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
+
+# Ours against a plain script, as in docs/performance.md: 40 minutes. PAIRS=1 and ROWS=small measure less.
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROWS),--rows $(ROWS))
 
 check: .venv/installed
 	$(BIN)/ruff format --check .
@@ -44,4 +48,4 @@ lock:
 
 # What demo and tests keep from one time to the next goes, too: engine storage, base image, downloads.
 clean:
-	rm -rf .venv .demo .sandbox
+	rm -rf .venv .bench .demo .sandbox
