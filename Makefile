@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench chaos check format lock clean
+.PHONY: demo test chaos bench check format lock clean docs
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
@@ -24,6 +24,7 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.words
 
 format: .venv/installed
 	$(BIN)/ruff format .
@@ -41,6 +42,10 @@ format: .venv/installed
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+
+# The reference of all keys, from their descriptions in release_assets/project.py.
+docs: .venv/installed
+	$(BIN)/release-assets schema --markdown > docs/reference/configuration.md
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \

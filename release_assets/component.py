@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
-import dagster as dg
-from pydantic import BaseModel
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
 
+import dagster as dg
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from release_assets.errors import DeclarationError
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
+from release_assets.scaffolder import ReleaseGraphScaffolder
+from release_assets.schema import attributes_schema
+
+REMEDY = "Correct the file, then reload the code location."
+VARIABLE = re.compile(r"\{\{-?\s*env\.(\w+)\s*-?\}\}")
 
 
-class ReleaseGraph(dg.Component):
-    """Releases one Python package: package index, GitHub release, images for several platforms.
+class Attributes(BaseModel):
+    """The attributes of a ReleaseGraph as they are written: templates are not resolved yet.
+
+    Dagster validates with this model and shows the values that it rejects. So it accepts everything, and
+    `ReleaseGraph.load` validates: a token in the place of a variable's name must not get into a log.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return the schema that editors, `dg check yaml` and the documentation in the UI use."""
+        return attributes_schema()
+
+
+class ProjectTree(dg.ComponentTree):
+    """Dagster's loader for a folder of projects, where an invalid project must not stop the others."""
+
+
+@dg.scaffold_with(ReleaseGraphScaffolder)
+class ReleaseGraph(dg.Component, dg.Resolvable):
+    """Release one Python package: package index, GitHub release, images for several platforms.
 
     Example:
         ```yaml
         type: release_assets.ReleaseGraph
         attributes:
-          project: crawl4ai
-          repository: https://github.com/unclecode/crawl4ai.git
-          package:
-            version_file: crawl4ai/__version__.py
+          project: mypackage
+          repository: https://github.com/me/mypackage.git
+          package: {}
           image:
-            repository: docker.io/unclecode/crawl4ai
+            repository: docker.io/me/mypackage
         ```
     """
 
@@ -29,15 +59,112 @@ class ReleaseGraph(dg.Component):
         self.project = project
 
     @classmethod
-    def get_model_cls(cls) -> type[BaseModel]:
-        """What `attributes` may hold: see project.py."""
-        return Project
+    def model(cls) -> type[BaseModel]:
+        """Return the model of `attributes`."""
+        return Attributes
 
     @classmethod
-    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> ReleaseGraph:  # noqa: ARG003
-        """The component for validated attributes; nothing of the context is needed."""
-        return cls(Project.model_validate(attributes))
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> ReleaseGraph:
+        """Return the component for a file's attributes, with its templates resolved.
+
+        Raises DeclarationError that names the file, and the line and the key of each mistake.
+        """
+        try:
+            return super().load(attributes or Attributes(), context)
+        except DeclarationError as error:
+            if not isinstance(context.component_tree, ProjectTree):
+                raise
+            return InvalidReleaseGraph(error)
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> ReleaseGraph:
+        """Return the component for `attributes`. Raises DeclarationError."""
+        mistakes = list[Mistake]()
+        attributes = {
+            key: _resolved(value, context.at_path(key), mistakes)
+            for key, value in (model.model_extra or {}).items()
+        }
+        project = None if mistakes else _validated(attributes, mistakes)
+        if project is None:
+            # Not inside an `except`: Dagster shows the whole chain, and what pydantic says has values in it.
+            raise _declaration_error(mistakes, context)
+        return cls(project)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """The project's assets, jobs and sensors."""
+        """Return the project's assets, jobs and sensors."""
         return build_release_graph(self.project)
+
+
+class InvalidReleaseGraph(ReleaseGraph):
+    """A project whose declaration is invalid, in a folder where that must not stop the others."""
+
+    def __init__(self, error: DeclarationError) -> None:
+        self.error = error
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
+        """Return nothing: the folder's loader tells the error."""
+        return dg.Definitions()
+
+
+Mistake = tuple[tuple[str | int, ...], str]  # the path of a key below `attributes`, and what is wrong with it
+
+
+def _resolved(value: Any, context: dg.ResolutionContext, mistakes: list[Mistake]) -> Any:
+    """Return a value with its templates resolved; adds what cannot be resolved to `mistakes`.
+
+    Only text with a template is given to Dagster, which reads every text as a Python literal: "3.10" would be
+    the number 3.1.
+    """
+    match value:
+        case dict():
+            return {key: _resolved(item, context.at_path(key), mistakes) for key, item in value.items()}
+        case list():
+            return [_resolved(item, context.at_path(place), mistakes) for place, item in enumerate(value)]
+        case str() if "{{" in value or "{%" in value:
+            return _rendered(value, context, mistakes)
+    return value
+
+
+def _rendered(template: str, context: dg.ResolutionContext, mistakes: list[Mistake]) -> Any:
+    path = tuple(context.path[1:])  # without `attributes`
+    unset = sorted({name for name in VARIABLE.findall(template) if name not in os.environ})
+    if unset:
+        mistakes.append((path, f"the environment variable {', '.join(unset)} is unset"))
+        return None
+    try:
+        value = context.resolve_value(template)
+        if not isinstance(value, list | dict | None):
+            # With a NUL at its end nothing is a Python literal: text stays text, and pydantic makes numbers.
+            value = str(context.resolve_value(f"{template}\0")).removesuffix("\0")
+    except Exception:  # whatever a template runs into; Dagster's words quote the file around it
+        known = ", ".join(sorted(context.scope))
+        mistakes.append((path, f"the template cannot be resolved; the names in its scope are {known}"))
+        return None
+    return value
+
+
+def _validated(attributes: dict[str, Any], mistakes: list[Mistake]) -> Project | None:
+    try:
+        return Project.model_validate(attributes)
+    except ValidationError as error:
+        mistakes += _mistakes(error)
+    return None
+
+
+def _mistakes(error: ValidationError) -> Iterator[Mistake]:
+    for problem in error.errors(include_input=False, include_url=False):
+        message = "is required" if problem["type"] == "missing" else problem["msg"]
+        yield problem["loc"], message.removeprefix("Value error, ")
+
+
+def _declaration_error(mistakes: list[Mistake], context: dg.ResolutionContext) -> DeclarationError:
+    tree = context.source_position_tree
+    lines = []
+    for path, message in mistakes:
+        key = ".".join(map(str, path)) or "attributes"
+        if tree is None:
+            lines.append(f"  {key}: {message}")
+            continue
+        position, _ = tree.lookup_closest_and_path([*context.path, *path], None)
+        lines.append(f"  {position}: {key}: {message}")
+    return DeclarationError("invalid project:\n" + "\n".join(lines), REMEDY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import tomllib
 from typing import Any
 
@@ -47,36 +46,15 @@ def license_in_pyproject(pyproject: str | None) -> str | None:
     return None
 
 
-def version_in_file(text: str, path: str) -> str:
-    """The version that a version file holds.
-
-    In a Python file it is the text assigned to `__version__`, `version` or `VERSION` (in this order);
-    any other file holds nothing but the version. Raises PermanentError when there is none.
-    """
-    if not path.endswith(".py"):
-        return text.strip()
-    try:
-        assigned = _assigned_texts(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise PermanentError(f"{path} is not Python: {error}", "Repair the file, then tag again.") from error
-    for name in ("__version__", "version", "VERSION"):
-        if name in assigned:
-            return assigned[name]
-    raise PermanentError(
-        f'{path} assigns no text to __version__ (such as __version__ = "1.2.3")',
-        "Write the version as a plain text, or point version_file to the file that holds it.",
-    )
-
-
 def check_version(declared: str, *, place: str, tag: str, expected: Version) -> None:
-    """Raises PermanentError, naming tag, place and both versions, unless they are equal by PEP 440."""
+    """Raise PermanentError, naming tag, place and both versions, unless they are equal by PEP 440."""
     try:
         matches = Version(declared) == expected
     except InvalidVersion:
         matches = False
     if not matches:
         raise PermanentError(
-            f"tag {tag} is version {expected}, but {place} says {declared!r}",
+            f"tag {tag} is version {expected}, but {place} is {declared[:100]!r}",
             f"Set the version in {place.split(':', 1)[0]} to {expected} and tag that commit, "
             "or push the tag that belongs to it. Nothing has been published.",
         )
@@ -85,6 +63,11 @@ def check_version(declared: str, *, place: str, tag: str, expected: Version) -> 
 def _project_table(pyproject: str | None) -> dict[str, Any]:
     if pyproject is None:
         return {}
+    if pyproject.startswith("\ufeff"):
+        raise PermanentError(
+            "pyproject.toml begins with a byte order mark, which no build frontend reads",
+            "Save it as UTF-8 without a byte order mark, then tag that commit.",
+        )
     try:
         table = tomllib.loads(pyproject).get("project")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -92,14 +75,3 @@ def _project_table(pyproject: str | None) -> dict[str, Any]:
             f"pyproject.toml is not TOML: {error}", "Repair the file, then tag again."
         ) from error
     return table if isinstance(table, dict) else {}
-
-
-def _assigned_texts(module: ast.Module) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for statement in module.body:
-        match statement:
-            case ast.Assign(targets=targets, value=ast.Constant(value=str(text))):
-                texts |= {target.id: text for target in targets if isinstance(target, ast.Name)}
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
-                texts[name] = text
-    return texts

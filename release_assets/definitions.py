@@ -2,70 +2,211 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import dagster as dg
 import yaml
 from pydantic import ValidationError
 
-from release_assets.component import ReleaseGraph
-from release_assets.errors import PermanentError
-from release_assets.graph import PARALLEL, build_release_graph
+from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph
+from release_assets.errors import DeclarationError
+from release_assets.executor import parallel_executor
 from release_assets.project import Project
 
-
-def project_files() -> list[Path]:
-    """The defs.yaml of each project, from RELEASE_ASSETS_DEFS or from this package's empty defs/ folder.
-
-    Raises PermanentError when RELEASE_ASSETS_DEFS names no folder.
-    """
-    folder = Path(os.environ.get("RELEASE_ASSETS_DEFS") or Path(__file__).with_name("defs"))
-    if not folder.is_dir():
-        raise PermanentError(
-            f"RELEASE_ASSETS_DEFS is {str(folder)!r}, which is no folder",
-            "Let it name a folder that has one sub-folder with a defs.yaml for each project.",
-        )
-    return sorted(folder.glob("*/defs.yaml"))
+PACKAGE = "release_assets_defs"  # the folder's name as a Python package, for template_vars_module
+FILES = ("defs.yaml", "defs.yml", "component.yaml")  # Dagster's names of a component file
+ERROR_SECONDS = 300  # between two ticks of the sensor that tells an invalid project
 
 
-def read_project(file: Path) -> Project:
-    """The project that a defs.yaml declares.
+@dataclass
+class Folder:
+    """A folder that Dagster loads as a whole: one project, as a rule."""
 
-    Raises PermanentError that names the file, each wrong key, and the nearest known one.
-    """
-    try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise PermanentError(f"{file} cannot be read: {error}", "Correct it, then reload.") from None
-    name = f"{ReleaseGraph.__module__.partition('.')[0]}.{ReleaseGraph.__name__}"
-    if not isinstance(content, dict) or content.get("type") != name:
-        raise PermanentError(f"{file} does not say `type: {name}`", "Write that as its first line.")
-    strangers = set(content) - {"type", "attributes"}
-    if strangers:
-        raise PermanentError(
-            f"{file} has {', '.join(sorted(map(str, strangers)))} beside type and attributes",
-            "Put the project's keys below `attributes:`.",
-        )
-    try:
-        return Project.model_validate(content.get("attributes") or {})
-    except ValidationError as error:
-        # Without the values: a secret where its variable's name belongs must not get into a log.
-        problems = [
-            f"  {'.'.join(map(str, problem['loc'])) or 'attributes'}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        raise PermanentError(
-            f"{file} is not a project:\n" + "\n".join(problems), "Correct these keys, then reload."
-        ) from None
+    path: Path
+    name: str  # [a-z0-9_]+, unique
+    tree: ProjectTree
+    projects: list[Project] = field(default_factory=list)
+    errors: list[DeclarationError] = field(default_factory=list)
+    is_loadable: bool = True  # its definitions can stand beside the others'
+
+    def refuse(self, error: DeclarationError) -> None:
+        """Load nothing of the folder, and tell why."""
+        self.errors.append(error)
+        self.projects.clear()
+        self.is_loadable = False
+
+    @property
+    def error(self) -> DeclarationError | None:
+        """Return everything that is wrong in the folder as one error, or None."""
+        if not self.errors:
+            return None
+        remedies = " ".join(dict.fromkeys(error.remedy for error in self.errors))
+        return DeclarationError("\n".join(error.problem for error in self.errors), remedies)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The projects' graphs, side by side; steps of runs that are launched by hand are processes, too."""
-    projects = [read_project(file) for file in project_files()]
-    return dg.Definitions.merge(
-        *(build_release_graph(project) for project in projects), dg.Definitions(executor=PARALLEL)
+    """Return the projects' graphs, side by side.
+
+    A project that is invalid leaves the others alone: in its place stand an asset and a sensor that tell what
+    is wrong. Raises DeclarationError where RELEASE_ASSETS_DEFS is not a directory.
+    """
+    loaded = []
+    for folder in load_folders():
+        graphs = dg.Definitions()
+        try:
+            if folder.is_loadable:
+                with _without_dagsters_warnings():
+                    graphs = folder.tree.build_defs_at_path(folder.path)
+        except Exception as error:
+            folder.refuse(_in_our_words(error, folder.path))
+        if folder.error is not None:
+            logging.getLogger(__name__).error("%s", folder.error)
+            graphs = dg.Definitions.merge(graphs, _configuration_error(folder.name, folder.error))
+        loaded.append(graphs)
+    # Steps of runs that are launched by hand are processes, too.
+    return dg.Definitions.merge(*loaded, dg.Definitions(executor=parallel_executor))
+
+
+def declarations() -> tuple[dict[str, Project], list[DeclarationError]]:
+    """Return the valid projects by name, and what is wrong with the others.
+
+    Raises DeclarationError where RELEASE_ASSETS_DEFS is not a directory.
+    """
+    folders = load_folders()
+    projects = {project.project: project for folder in folders for project in folder.projects}
+    return projects, [folder.error for folder in folders if folder.error is not None]
+
+
+def projects_folder() -> Path:
+    """Return the folder that RELEASE_ASSETS_DEFS names, or this package's own, which ships empty.
+
+    Raises DeclarationError where it is not a directory.
+    """
+    folder = Path(os.environ.get("RELEASE_ASSETS_DEFS") or Path(__file__).with_name("defs")).absolute()
+    if not folder.is_dir():
+        raise DeclarationError(
+            f"RELEASE_ASSETS_DEFS={str(folder)!r} is not a directory",
+            "Set it to a directory with one subdirectory per project, each with a defs.yaml.",
+        )
+    return folder
+
+
+def load_folders() -> list[Folder]:
+    """Return the folders of projects, each with its valid projects and its errors.
+
+    Each is loaded by itself: Dagster's loader stops at the first file that is invalid. Raises
+    DeclarationError as `projects_folder` does.
+    """
+    root = projects_folder()
+    for stale in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        del sys.modules[stale]  # of another RELEASE_ASSETS_DEFS, or from before a reload
+    _package(PACKAGE, root)
+    loaded: list[Folder] = []
+    declared: dict[str, Path] = {}
+    for path in _folders(root):
+        name = re.sub(r"[^a-z0-9_]+", "_", "_".join(path.relative_to(root).parts or (root.name,)).lower())
+        while name in {folder.name for folder in loaded}:  # My-Package and my.package
+            name += "_"
+        module = _package(f"{PACKAGE}.{name}", path) if path != root else sys.modules[PACKAGE]
+        folder = Folder(path, name, ProjectTree(defs_module=module, project_root=root))
+        try:
+            with _without_dagsters_warnings():
+                components = folder.tree.get_all_components(ReleaseGraph)
+        except Exception as error:
+            folder.refuse(_in_our_words(error, path))
+            components = []
+        folder.errors += [one.error for one in components if isinstance(one, InvalidReleaseGraph)]
+        folder.projects += [one.project for one in components if not isinstance(one, InvalidReleaseGraph)]
+        for project in list(folder.projects):
+            if project.project in declared:
+                folder.refuse(_declared_twice(project.project, declared[project.project], path))
+            declared.setdefault(project.project, path)
+        loaded.append(folder)
+    return loaded
+
+
+@contextlib.contextmanager
+def _without_dagsters_warnings() -> Iterator[None]:
+    """Hide what Dagster's loader warns of in itself: pydantic's old API, and parts that may change."""
+    with warnings.catch_warnings():
+        for kind in (DeprecationWarning, dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders that are loaded as a whole: those with a component file or Python of their own."""
+    children = sorted(folder.iterdir())
+    if any(child.name in FILES or (child.suffix == ".py" and child.stem != "__init__") for child in children):
+        yield folder
+        return
+    for child in children:
+        if child.is_dir() and child.name != "__pycache__" and not child.name.startswith("."):
+            yield from _folders(child)
+
+
+def _package(name: str, folder: Path) -> ModuleType:
+    """Return a package whose modules are the Python files of a folder, as Dagster's loader needs one."""
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[name] = module_from_spec(spec)
+    return sys.modules[name]
+
+
+def _in_our_words(error: BaseException, path: Path) -> DeclarationError:
+    """Return what Dagster ran into, without the lines and values of the file that it quotes: a secret may be
+    among them.
+    """
+    while (
+        cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    ) is not None:
+        error = cause
+    match error:
+        case DeclarationError():
+            return error
+        case ValidationError():
+            words = "; ".join(
+                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+        case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
+            words = f"line {mark.line + 1}: {error.problem}"
+        case _:
+            words = f"{type(error).__name__}: {error}"
+    return DeclarationError(f"{path} cannot be loaded: {words}", REMEDY)
+
+
+def _declared_twice(project: str, first: Path, second: Path) -> DeclarationError:
+    return DeclarationError(
+        f"{second} declares the project {project!r}, and {first} does already",
+        "Give each project a name of its own, then reload the code location.",
     )
+
+
+def _configuration_error(name: str, error: DeclarationError) -> dg.Definitions:
+    """Return what a maintainer sees where a project cannot be loaded: an asset and a sensor that fails."""
+    text = f"{error.problem}\n\nWhat to do: {error.remedy}"
+
+    @dg.sensor(
+        name=f"{name}_configuration_error",
+        description=text,
+        minimum_interval_seconds=ERROR_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def configuration_error() -> None:
+        raise dg.Failure(text, allow_retries=False)
+
+    asset = dg.AssetSpec([name, "configuration_error"], group_name=name, description=text, kinds={"yaml"})
+    return dg.Definitions(assets=[asset], sensors=[configuration_error])

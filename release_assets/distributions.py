@@ -12,6 +12,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -26,18 +27,21 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from release_assets import isolation
+from release_assets import isolation, warehouse
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
+from release_assets.project import PackageIndex
 from release_assets.tar import tarfile
 
 BUILD_SECONDS = 1800.0
+UMASK = 0o022  # modes are packed: what the backend writes is readable for everybody, whatever our umask
 CHECK_SECONDS = 120.0
-SIZE_LIMIT = 100 * 1000 * 1000  # bytes a file; PyPI's default limit
 METADATA_LIMIT = 10 * 1000 * 1000  # bytes of core metadata that are read; a README is in it
 UNPACKED_LIMIT = 2 * 1000**3  # bytes an sdist or a wheel may unpack to
 MEMBER_LIMIT = 200_000  # files in it
 HEADER_LIMIT = 10 * 1000 * 1000  # bytes that tarfile reads at once: pax headers are as long as they say
+NOTHING_PUBLISHED = "Nothing has been published."
+WARNING = re.compile(r"WARNING\s+(.*?)\s*$")  # a line of twine's log
 SAID_LIMIT = 10_000  # characters of a backend's last words that an error repeats
 
 # Where the build environment's packages come from, for users who have a mirror of their own.
@@ -69,7 +73,16 @@ def build(
     home.mkdir()
     settings = {name: os.environ[name] for name in INDEX_SETTINGS if name in os.environ}
     env = environment(
-        HOME=str(home), UV_CACHE_DIR=str(cache), SOURCE_DATE_EPOCH=str(epoch), NO_COLOR="1", **settings
+        HOME=str(home),
+        UV_CACHE_DIR=str(cache),
+        SOURCE_DATE_EPOCH=str(epoch),
+        NO_COLOR="1",
+        # A backend that packs all that is there would pack our paths with its own compiled modules.
+        PYTHONPYCACHEPREFIX=str(scratch / "bytecode"),
+        # Backends run git, and nothing that is configured on this machine may change what they find.
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_ATTR_NOSYSTEM="1",
+        **settings,
     )
     started = time.monotonic()
     marks: list[float] = []
@@ -97,7 +110,7 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow)
+        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.
@@ -218,19 +231,24 @@ def _refuse_bomb(file: Path, size: int, members: int) -> None:
         )
 
 
-def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log) -> str:
-    """Check a built file before anything is published, and return the name in its metadata.
+@dataclass(frozen=True)
+class Checked:
+    """A file that may be published: the name in its metadata, and what `twine check` warns of."""
 
-    Its name and version must be the release's, in its metadata and in its file name; `twine check --strict`
-    must accept it, and it must not be larger than PyPI takes, packed or unpacked. Raises PermanentError that
-    shows both sides.
+    name: str
+    warnings: tuple[str, ...]
+
+
+def check(
+    file: Path, *, name: str | None, version: Version, tag: str, index: PackageIndex, log: Log
+) -> Checked:
+    """Check a built file before anything is published.
+
+    Its name and version must be the release's, in its metadata and in its file name; `twine check` must
+    accept it, and the index must accept its size and its platform. Warnings of `twine check` are not errors:
+    PyPI accepts a package without README. Raises PermanentError that shows both sides.
     """
-    size = file.stat().st_size
-    if size > SIZE_LIMIT:
-        raise PermanentError(
-            f"{file.name} has {size} bytes; PyPI takes {SIZE_LIMIT} at most",
-            "Leave large files out of the package.",
-        )
+    _check_size(file, index)
     metadata = read_metadata(file)
     found_name, found_version = metadata.get("name", ""), metadata.get("version", "")
     try:
@@ -240,7 +258,7 @@ def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log)
     if not matches:
         raise PermanentError(
             f"tag {tag} is version {version}, but the metadata in {file.name} says {found_version!r}",
-            f"Make the project build version {version} and tag that commit. Nothing has been published.",
+            f"Make the project build version {version} and tag that commit. {NOTHING_PUBLISHED}",
         )
     if not found_name or (name is not None and canonicalize_name(found_name) != canonicalize_name(name)):
         raise PermanentError(
@@ -249,20 +267,57 @@ def check(file: Path, *, name: str | None, version: Version, tag: str, log: Log)
         )
     _check_file_name(file.name, found_name, version)
     _look_through(file)
+    if file.suffix == ".whl" and index.is_warehouse:
+        _check_platforms(file.name, index)
+    return Checked(found_name, _twine_warnings(file, log))
+
+
+def _check_size(file: Path, index: PackageIndex) -> None:
+    size, largest = file.stat().st_size, index.largest_file
+    if largest is not None and size > largest:
+        raise PermanentError(
+            f"{file.name} has {size} bytes; {index.title} accepts {largest} bytes",
+            "Leave large files out of the package. If the index accepts larger files of this project, set "
+            f"upload_limit of that index in the project's defs.yaml. {NOTHING_PUBLISHED}",
+        )
+
+
+def _check_platforms(wheel: str, index: PackageIndex) -> None:
+    """Raise PermanentError for a wheel that was compiled for this machine only, which PyPI rejects."""
+    refused = warehouse.refused_platforms(wheel)
+    if refused:
+        raise PermanentError(
+            f"{index.title} rejects wheels for {', '.join(refused)}: {wheel} has compiled code that is built "
+            "for this machine",
+            "Make the compiled part optional, so that the build backend makes a py3-none-any wheel here. Or "
+            "build manylinux wheels with cibuildwheel (https://cibuildwheel.pypa.io), and upload them and "
+            "the sdist by hand. Or set `index` in the project's defs.yaml to one that accepts this wheel. "
+            + NOTHING_PUBLISHED,
+        )
+
+
+def _twine_warnings(file: Path, log: Log) -> tuple[str, ...]:
+    """Return what `twine check` warns of. Raises PermanentError in its words where it fails."""
+    lines: list[str] = []
+
+    def follow(line: str) -> None:
+        lines.append(line)
+        log(line)
+
     try:
         run(
-            ["twine", "--no-color", "check", "--strict", file],
-            env=environment(NO_COLOR="1", COLUMNS="200"),  # twine breaks lines, and file names, at 80
+            ["twine", "--no-color", "check", file],
+            env=environment(NO_COLOR="1", COLUMNS="1000"),  # twine breaks lines, and file names, at 80
             timeout=CHECK_SECONDS,
-            on_line=log,
+            on_line=follow,
         )
     except CommandFailedError as error:
-        said = _last_words(error)
+        said = "\n".join(line.rstrip() for line in error.tail)[-SAID_LIMIT:]
         raise PermanentError(
-            f"twine check --strict refuses {file.name}:\n{said}",
-            "Correct the package's metadata or README, then tag that commit. Nothing has been published.",
+            f"twine check rejects {file.name}:\n{said}",
+            f"Correct the package's metadata or README, then tag that commit. {NOTHING_PUBLISHED}",
         ) from error
-    return found_name
+    return tuple(match[1] for line in lines if (match := WARNING.match(line)))
 
 
 def _check_file_name(filename: str, name: str, version: Version) -> None:

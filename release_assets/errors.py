@@ -19,6 +19,10 @@ class PermanentError(ReleaseError):
     """The same attempt would fail the same way: a wrong credential, a refused file, a mismatch."""
 
 
+class DeclarationError(PermanentError):
+    """A project's defs.yaml is invalid; names the file, the line and the key, and never a value."""
+
+
 class ConflictError(PermanentError):
     """The destination holds something else under our name; never overwritten, both sides are named."""
 

@@ -12,21 +12,11 @@ from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
-from release_assets.checks.image import image_checks
-from release_assets.checks.manifest_list import manifest_list_checks
+from release_assets.executor import parallel_executor
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.lost_retries import lost_retries
 from release_assets.sensors.release_tags import release_tags
-
-# The images of a release build at the same time, each in a process with a log of its own. A process that
-# is forked from one that has loaded everything starts in a tenth of the time of a new interpreter.
-PARALLEL = dg.multiprocess_executor.configured(
-    {
-        "max_concurrent": 8,
-        "start_method": {"forkserver": {"preload_modules": ["release_assets.graph"]}},
-    }
-)
 
 
 def build_release_graph(project: Project) -> dg.Definitions:
@@ -63,19 +53,14 @@ def build_release_graph(project: Project) -> dg.Definitions:
         manifest_list(project, project.image, partitions),
         floating_tags(project, project.image, partitions),
     ]
-    checks = [
-        *(image_checks(project, project.image, platform, partitions) for platform in project.image.platforms),
-        manifest_list_checks(project, project.image, partitions),
-    ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
         selection=dg.AssetSelection.assets(release_half[0], *docker_half),
-        executor_def=PARALLEL,
+        executor_def=parallel_executor,
         description="From a published release to its images, its manifest list and the floating tags.",
     )
     return dg.Definitions(
         assets=[*release_half, *docker_half],
-        asset_checks=checks,
         jobs=[release_job, docker_job],
         sensors=[
             release_tags(project, partitions, release_job, docker_job),

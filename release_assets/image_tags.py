@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from packaging.version import Version
 
-from release_assets.release import Channel, Release
+from release_assets.release import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
 
 
 def image_tag(version: Version, channel: Channel) -> str:
@@ -66,6 +66,30 @@ def holders(release: Release, published: Iterable[Version]) -> dict[str, Version
     return {
         tag: max(version for version in candidates if is_in_series(version, series))
         for tag, series in floating_tags(release.version, release.channel).items()
+    }
+
+
+def tagged_versions(release: Release, names: Iterable[str], patterns: TagPatterns) -> set[Version]:
+    """Return the versions in the remote's tags that compete with the release: stable ones, or test ones."""
+    is_test = release.channel is Channel.TEST
+    parsed = (parse_tag(name, patterns) for name in names)
+    return {
+        tag.version
+        for tag in parsed
+        if isinstance(tag, ParsedTag)
+        and tag.kind is (TagKind.TEST if is_test else TagKind.RELEASE)
+        and (is_test or not tag.version.is_prerelease)
+    }
+
+
+def published_versions(
+    release: Release, names: Iterable[str], image_tags: Collection[str], patterns: TagPatterns
+) -> set[Version]:
+    """Return those of the tagged versions whose manifest list is in the registry."""
+    return {
+        version
+        for version in tagged_versions(release, names, patterns)
+        if image_tag(version, release.channel) in image_tags
     }
 
 

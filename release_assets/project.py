@@ -6,32 +6,62 @@ import difflib
 import ipaddress
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from release_assets import warehouse
+from release_assets.platforms import parse_platform
 from release_assets.release import Channel, TagPatterns
 
 
 class Declared(BaseModel):
-    """A block of the YAML: nothing in it is ignored, so a misspelt key is an error and not a default."""
+    """A block of the YAML. Nothing in it is ignored: a misspelt key is an error and not a default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _name_the_nearest_key(cls, block: Any) -> Any:
-        for key in block if isinstance(block, dict) else ():
-            if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(cls.model_fields)}"
-                raise ValueError(f"unknown key {key!r}; {hint}")
-        return block
+    def _name_the_nearest_key(cls, block: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(block)
+        except ValidationError as error:
+            mistakes = [_with_hint(mistake, list(cls.model_fields)) for mistake in error.errors()]
+        raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True)
+
+
+def _with_hint(mistake: ErrorDetails, known: list[str]) -> InitErrorDetails:
+    """Return a mistake as pydantic found it, or the nearest known key where a key is unknown."""
+    loc, given, context = mistake["loc"], mistake["input"], mistake.get("ctx", {})
+    if mistake["type"] in {"extra_forbidden", "invalid_key"} and len(loc) == 1:
+        near = difflib.get_close_matches(str(loc[0]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        context = {"key": repr(loc[0]), "hint": hint}
+    elif mistake["type"] != "unknown_key":
+        return {"type": mistake["type"], "loc": loc, "input": given, "ctx": context}
+    return {
+        "type": PydanticCustomError("unknown_key", "unknown key {key}; {hint}", context),
+        "loc": loc,
+        "input": given,
+    }
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: only there is plain http accepted without asking."""
+    """Return whether the URL's host is this machine: only there is plain http accepted by default."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -50,44 +80,64 @@ def _inside(path: str) -> str:
 
 def _variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # The value is not repeated: whoever put the secret itself here must not find it in a log.
+        # The value is not repeated: it may be the secret itself.
         raise ValueError(
             "must be the name of an environment variable; the YAML never holds the secret itself"
         )
     return name
 
 
-def _platform(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", text):
-        raise ValueError(f"{text!r} is not a platform such as linux/amd64")
+def _owner(text: str) -> str:
+    # Dagster's rule, told here with the key's name and line.
+    if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise ValueError("expected an e-mail address or team:NAME")
     return text
 
 
 RepositoryPath = Annotated[str, AfterValidator(_inside)]
 VariableName = Annotated[str, AfterValidator(_variable)]
-Platform = Annotated[str, AfterValidator(_platform)]
+Platform = Annotated[str, AfterValidator(parse_platform)]
+Owner = Annotated[str, AfterValidator(_owner)]
 
 
 class Package(Declared):
     """The Python package inside the repository."""
 
-    directory: RepositoryPath = Field(default=".", description="where pyproject.toml is")
+    directory: RepositoryPath = Field(
+        default=".", description="The folder of pyproject.toml, for monorepos.", examples=["packages/core"]
+    )
     version_file: RepositoryPath | None = Field(
         default=None,
-        description="a file below the repository's top with `__version__ = ...`; read without importing it",
+        description=(
+            "The file that declares the version, where pyproject.toml does not. Read without running it: "
+            "`__version__ = ...` of a Python file, the version of a TOML, JSON, YAML or setup.cfg file, or a "
+            "file that holds nothing else. The path starts at the repository's top."
+        ),
+        examples=["src/mypackage/__about__.py", "VERSION"],
     )
     name: str | None = Field(
         default=None,
-        description="the distribution's name, for packages whose pyproject.toml does not say it",
+        description="The distribution's name, where pyproject.toml does not declare it.",
+        examples=["my-package"],
     )
 
 
 class Tags(Declared):
     """How git tags are written; `{version}` stands where the version does."""
 
-    release: str = "v{version}"
-    test: str = "test-v{version}"
-    rebuild: str = "docker-rebuild-v{version}"
+    release: str = Field(
+        default="v{version}", description="The tag of a release.", examples=["mypackage-{version}"]
+    )
+    test: str = Field(
+        default="test-v{version}",
+        description="The tag of a test release, which goes to `test_index`.",
+        examples=["test-{version}"],
+    )
+    rebuild: str = Field(
+        default="docker-rebuild-v{version}",
+        description="The tag that rebuilds the images of a release from the commit that it points to.",
+        examples=["rebuild-{version}"],
+    )
 
     @field_validator("release", "test", "rebuild")
     @classmethod
@@ -104,39 +154,67 @@ class Tags(Declared):
 
     @property
     def patterns(self) -> TagPatterns:
+        """Return the three patterns as the rules of tags use them."""
         return TagPatterns(self.release, self.test, self.rebuild)
 
 
 class Destination(Declared):
-    """A place outside: reached with TLS, unless it is on this machine or the YAML allows plain http."""
+    """A server that is reached over TLS, unless it is on this machine or the YAML allows plain http."""
 
-    allow_http: bool = Field(default=False, description="accept plain http to this destination")
+    allow_http: bool = Field(
+        default=False,
+        description="Accept plain http to this destination. Without it, only this machine may use http.",
+        examples=[True],
+    )
 
     def _check_tls(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http(s) URL")
         if parts.username or parts.password:
             raise ValueError("a URL must not hold a user or password; name a variable with token_env")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            # The value is not repeated: it may be a token in the wrong place.
+            raise ValueError("expected an http(s) URL such as https://pypi.example/simple/")
         if parts.scheme == "http" and not (self.allow_http or is_loopback(url)):
             raise ValueError(
-                f"{url!r} is not encrypted; use https, or say allow_http: true for this destination"
+                f"http://{parts.hostname} is not encrypted; use https, or set allow_http: true for this "
+                "destination"
             )
 
 
-WAREHOUSE_DAYS = 14  # PyPI's rule since July 2026
-
-
 class PackageIndex(Destination):
-    """A package index: where twine uploads to, and where pip reads from."""
+    """A package index: twine uploads to it, and pip reads from it."""
 
-    upload_url: str = "https://upload.pypi.org/legacy/"
-    simple_url: str = "https://pypi.org/simple/"
-    token_env: VariableName = "PYPI_TOKEN"
+    upload_url: str = Field(
+        default="https://upload.pypi.org/legacy/",
+        description="The address that `twine upload` sends files to.",
+        examples=["https://pypi.example/legacy/"],
+    )
+    simple_url: str = Field(
+        default="https://pypi.org/simple/",
+        description="The simple index that pip reads.",
+        examples=["https://pypi.example/simple/"],
+    )
+    token_env: VariableName = Field(
+        default="PYPI_TOKEN",
+        description="The environment variable that holds the API token.",
+        examples=["MYPACKAGE_PYPI_TOKEN"],
+    )
+    upload_limit: ByteSize | None = Field(
+        default=None,
+        description=(
+            "The largest file that the index accepts, in bytes or with a unit. Unset, it is 100 MiB for PyPI "
+            "and TestPyPI, and no limit for other indexes. Raise it where PyPI raised it for your project."
+        ),
+        examples=["300 MiB"],
+    )
     closes_after_days: int | None = Field(
         default=None,
         ge=0,
-        description="a release takes no new file so many days after its first one; 14 on PyPI and TestPyPI",
+        description=(
+            "The days after its first file in which a release accepts new files. Unset, it is 14 for PyPI "
+            "and TestPyPI, and no limit for other indexes."
+        ),
+        examples=[14],
     )
 
     @model_validator(mode="after")
@@ -146,35 +224,138 @@ class PackageIndex(Destination):
         return self
 
     @property
+    def is_warehouse(self) -> bool:
+        """Return whether uploads go to PyPI or TestPyPI, whose rules for files are known."""
+        return warehouse.is_warehouse(self.upload_url)
+
+    @property
+    def title(self) -> str:
+        """Return what people call the index: PyPI, TestPyPI, or its host."""
+        return warehouse.title(self.upload_url)
+
+    @property
+    def largest_file(self) -> int | None:
+        """Return the bytes of the largest file that the index accepts, or None for no limit."""
+        if self.upload_limit is not None:
+            return int(self.upload_limit)
+        return warehouse.LARGEST_FILE if self.is_warehouse else None
+
+    @property
     def window_days(self) -> int | None:
-        """How long a release takes new files after its first one; None where that has no end."""
+        """Return the days in which a release accepts new files after its first one, or None for no end."""
         if self.closes_after_days is not None:
             return self.closes_after_days
-        host = urlsplit(self.upload_url).hostname or ""
-        return WAREHOUSE_DAYS if host == "pypi.org" or host.endswith(".pypi.org") else None
+        return warehouse.OPEN_DAYS if self.is_warehouse else None
 
 
 class TestPackageIndex(PackageIndex):
-    """Where `test-v*` tags go; TestPyPI where nothing else is said."""
+    """The index of test releases; TestPyPI by default."""
 
     __test__ = False  # its name is TestPyPI's, not a test's: pytest passes it by
 
-    upload_url: str = "https://test.pypi.org/legacy/"
-    simple_url: str = "https://test.pypi.org/simple/"
-    token_env: VariableName = "TEST_PYPI_TOKEN"
+    upload_url: str = Field(
+        default="https://test.pypi.org/legacy/",
+        description="The address that `twine upload` sends files of test releases to.",
+        examples=["https://pypi.example/test/legacy/"],
+    )
+    simple_url: str = Field(
+        default="https://test.pypi.org/simple/",
+        description="The simple index that pip reads test releases from.",
+        examples=["https://pypi.example/test/simple/"],
+    )
+    token_env: VariableName = Field(
+        default="TEST_PYPI_TOKEN",
+        description="The environment variable that holds the API token of the test index.",
+        examples=["MYPACKAGE_TEST_PYPI_TOKEN"],
+    )
+
+
+def _without_default(schema: JsonDict) -> None:
+    schema.pop("default")
 
 
 class GitHub(Destination):
     """The repository on GitHub (or GitHub Enterprise) that gets the release."""
 
-    api_url: str = "https://api.github.com"
-    repository: str = Field(description="owner/name", pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
-    token_env: VariableName = "GITHUB_TOKEN"
+    api_url: str = Field(
+        default="https://api.github.com",
+        description="The address of GitHub's API; that of GitHub Enterprise ends in /api/v3.",
+        examples=["https://github.example/api/v3"],
+    )
+    repository: str = Field(
+        default="",  # Project fills it in, so that no editor and no `dg check` requires it
+        description="owner/name. Derived from the project's `repository` where that is on github.com.",
+        examples=["me/mypackage"],
+        json_schema_extra=_without_default,
+    )
+    token_env: VariableName = Field(
+        default="GITHUB_TOKEN",
+        description="The environment variable that holds a token with `Contents: write`.",
+        examples=["MYPACKAGE_GITHUB_TOKEN"],
+    )
+
+    title: str = Field(
+        default="Release {tag}",
+        description="The release's title. {tag}, {version} and {name} (the package's) are replaced.",
+        examples=["{name} {version}"],
+    )
+    notes: Literal["none", "commits", "changelog", "github"] = Field(
+        default="none",
+        description=(
+            "The source of the release's text: conventional commits since the previous release (git-cliff, "
+            "with the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
+        ),
+        examples=["changelog"],
+    )
+    changelog: RepositoryPath | None = Field(
+        default=None,
+        description="The file of `notes: changelog`. Unset, CHANGELOG.md and other usual names are tried.",
+        examples=["docs/changes.md"],
+    )
+    template: RepositoryPath | None = Field(
+        default=None,
+        description=(
+            "A Markdown file of the repository to use as the release's text. $notes, $name, $version, $tag, "
+            "$commit, $docker and $files are replaced."
+        ),
+        examples=[".github/release.md"],
+    )
+    assets: list[RepositoryPath] = Field(
+        default=[],
+        description="Globs of files in the repository to attach. The distributions are always attached.",
+        examples=[["install.sh", "schema/*.json"]],
+    )
+
+    @field_validator("repository")
+    @classmethod
+    def _names_owner_and_repository(cls, repository: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
+            raise ValueError("expected owner/name")
+        return repository
+
+    @field_validator("title")
+    @classmethod
+    def _uses_known_placeholders(cls, title: str) -> str:
+        unknown = [
+            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
+        ]
+        if unknown:
+            raise ValueError(
+                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
+            )
+        if not title.strip() or not title.isprintable():
+            raise ValueError("a title is one line of text")
+        return title
 
     @model_validator(mode="after")
     def _use_tls(self) -> GitHub:
         self._check_tls(self.api_url)
         return self
+
+    @property
+    def reads_the_repository(self) -> bool:
+        """Return whether the release's page takes anything from the repository's files or history."""
+        return self.notes in {"commits", "changelog"} or self.template is not None or bool(self.assets)
 
 
 class Scan(Declared):
@@ -182,10 +363,13 @@ class Scan(Declared):
 
     command: list[str] = Field(
         min_length=1,
-        description="such as [trivy, image, --format, json, --quiet, '{image}']; trivy's or grype's JSON",
+        description="The scanner's command; `{image}` is the image. It prints Trivy's or Grype's JSON.",
+        examples=[["trivy", "image", "--format", "json", "--quiet", "{image}"]],
     )
     blocks_at: Literal["low", "medium", "high", "critical"] | None = Field(
-        default="critical", description="the lowest severity that keeps the floating tags where they are"
+        default="critical",
+        description="The lowest severity that keeps the floating tags where they are; null only warns.",
+        examples=["high"],
     )
 
 
@@ -193,53 +377,130 @@ class Sign(Declared):
     """How cosign signs the manifest list: with a key, or keyless with the machine's own identity."""
 
     key_env: VariableName | None = Field(
-        default=None, description="the variable that holds the private key; without it, keyless"
+        default=None,
+        description="The environment variable that holds the private key. Unset, signing is keyless.",
+        examples=["COSIGN_KEY"],
     )
-    password_env: VariableName = "COSIGN_PASSWORD"
+    password_env: VariableName = Field(
+        default="COSIGN_PASSWORD",
+        description="The environment variable that holds the key's password.",
+        examples=["MYPACKAGE_COSIGN_PASSWORD"],
+    )
 
 
 class Image(Destination):
-    """The container image, one for each platform. An engine wants to hear of plain http by itself."""
+    """The container image, one for each platform. A Docker engine needs its own setting for plain http."""
 
-    repository: str = Field(description="an image repository such as docker.io/owner/name, without a tag")
-    dockerfile: RepositoryPath = "Dockerfile"
-    context: RepositoryPath = "."
-    platforms: list[Platform] = Field(default=["linux/amd64", "linux/arm64"], min_length=1)
+    repository: str = Field(
+        description="The image repository, without a tag.", examples=["docker.io/me/mypackage"]
+    )
+    dockerfile: RepositoryPath = Field(
+        default="Dockerfile", description="The Dockerfile, in the repository.", examples=["docker/Dockerfile"]
+    )
+    context: RepositoryPath = Field(
+        default=".", description="The folder of the repository that the build sees.", examples=["docker"]
+    )
+    platforms: list[Platform] = Field(
+        default=["linux/amd64", "linux/arm64"],
+        min_length=1,
+        description="The platforms to build for.",
+        examples=[["linux/amd64"]],
+    )
     builders: dict[Platform, str] = Field(
-        default={}, description="a buildx builder or docker context for a platform"
+        default={},
+        description="A buildx builder or docker context per platform. Others use the current engine.",
+        examples=[{"linux/arm64": "arm-host"}],
     )
     emulate_unreachable: bool = Field(
         default=False,
-        description="where a platform's builder cannot be reached, build with QEMU on docker's own",
+        description="Build with QEMU on the current engine where a platform's builder is unreachable.",
+        examples=[True],
     )
     version_command: list[str] | None = Field(
         default=None,
-        description="run in each platform's image; its output must hold the version",
+        description="The command to run in each image. Its output must hold the version.",
+        examples=[["mytool", "--version"]],
     )
     warn_growth: float = Field(
-        default=0.2, ge=0, description="warn where an image grew by more than this part of the one before"
+        default=0.2,
+        ge=0,
+        description="Warn where an image grew by more than this part of the previous release's.",
+        examples=[0.5],
     )
     sbom_generator: str | None = Field(
         default=None,
-        description="an image that makes the SBOM, such as docker/buildkit-syft-scanner:stable-1",
+        description="The image that makes an SBOM for each image. Unset, none is made.",
+        examples=["docker/buildkit-syft-scanner:stable-1"],
     )
     provenance: bool = Field(
-        default=True, description="attach SLSA provenance; false for registries that refuse attestations"
+        default=True,
+        description="Attach SLSA provenance. Set false for registries that reject attestations.",
+        examples=[False],
     )
-    scan: Scan | None = None
-    sign: Sign | None = None
-    build_args: dict[str, str] = {}
+    scan: Scan | None = Field(
+        default=None,
+        description="The scanner that must pass before floating tags move. Unset, nothing is scanned.",
+        examples=[{"command": ["trivy", "image", "--format", "json", "--quiet", "{image}"]}],
+    )
+    sign: Sign | None = Field(
+        default=None,
+        description="Sign the manifest list with cosign; `{}` is keyless. Unset, nothing is signed.",
+        examples=[{"key_env": "COSIGN_KEY"}, {}],
+    )
+    build_args: dict[str, str] = Field(
+        default={},
+        description="Build arguments of the Dockerfile; `{version}` is the release's version.",
+        examples=[{"MYPACKAGE_VERSION": "{version}"}],
+    )
+    keep_git: bool = Field(
+        default=False,
+        description="Check out with a whole .git at the repository's top, for a Dockerfile that runs git.",
+        examples=[True],
+    )
     build_contexts: dict[str, str] = Field(
-        default={}, description="named contexts; `dist`, the published files, is always there"
+        default={},
+        description="Named build contexts. `dist`, the published files, is always there.",
+        examples=[{"docs": "docs"}],
     )
-    cache: Literal["registry", "local", "none"] = "registry"
-    username_env: VariableName = "DOCKER_USERNAME"
-    token_env: VariableName = "DOCKER_TOKEN"
+    cache: Literal["registry", "local", "none"] = Field(
+        default="registry",
+        description="Where the build cache is kept: in the registry, in Dagster's storage, or nowhere.",
+        examples=["local"],
+    )
+    reproducible: bool = Field(
+        default=False,
+        description=(
+            "Give the files in the layers the commit's time and use no cache: the same commit makes the same "
+            "digest. Slow: each release builds and pushes every layer."
+        ),
+        examples=[True],
+    )
+    username_env: VariableName = Field(
+        default="DOCKER_USERNAME",
+        description="The environment variable that holds the registry's user name.",
+        examples=["GHCR_USERNAME"],
+    )
+    token_env: VariableName = Field(
+        default="DOCKER_TOKEN",
+        description="The environment variable that holds the registry's token.",
+        examples=["GHCR_TOKEN"],
+    )
+
+    @field_validator("platforms", "builders", mode="before")
+    @classmethod
+    def _name_each_platform_once(cls, written: Any) -> Any:
+        """Compare the normal names, while the written ones can still be shown."""
+        seen: dict[str, str] = {}
+        for text in written if isinstance(written, list | dict) else ():
+            name = parse_platform(text) if isinstance(text, str) else None
+            if name in seen:
+                raise ValueError(f"{seen[name]} and {text} are the same platform; remove one of them")
+            if name is not None:
+                seen[name] = text
+        return written
 
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Image:
-        if len(set(self.platforms)) < len(self.platforms):
-            raise ValueError(f"platforms names one of them twice: {', '.join(self.platforms)}")
         strangers = sorted(set(self.builders) - set(self.platforms))
         if strangers:
             raise ValueError(f"builders names {', '.join(strangers)}, which platforms does not")
@@ -248,64 +509,105 @@ class Image(Destination):
         return self
 
 
+def _no_block() -> Any:
+    """Return the empty block of a key that is left out: its validator fills it in."""
+    return {}
+
+
 class Project(Declared):
     """One released package: a git repository, a package in it, and where it goes."""
 
-    project: str = Field(pattern=r"^[a-z0-9_]+$", description="asset key prefix and group name")
-    repository: str = Field(min_length=1, description="any git remote or path")
-    allow_http: bool = Field(
-        default=False, description="fetch the repository unencrypted: over http:// or git://"
+    project: str = Field(
+        pattern=r"^[a-z0-9_]+$",
+        description="The project's name: key prefix and group of its assets, prefix of its jobs and sensors.",
+        examples=["mypackage"],
     )
-    package: Package
-    tags: Tags = Tags()
-    index: PackageIndex = PackageIndex()
-    test_index: TestPackageIndex = TestPackageIndex()
-    github: GitHub
-    image: Image | None = None
-    owners: list[str] = Field(default=[], description="owners of the assets: e-mail addresses or team:NAME")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _find_github_by_the_repository(cls, block: Any) -> Any:
-        if not isinstance(block, dict) or not isinstance(block.get("repository"), str):
-            return block
-        github = block.get("github") or {}
-        if not isinstance(github, dict) or "repository" in github:
-            return block
-        match = re.search(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(\.git)?/?$", block["repository"])
-        if match is None:
-            raise ValueError(
-                f"github.repository is missing, and {block['repository']!r} does not tell it; "
-                "add `github: {repository: owner/name}`"
-            )
-        return block | {"github": github | {"repository": match[1]}}
+    repository: str = Field(
+        min_length=1,
+        description="The git remote or path that tags are read from.",
+        examples=["https://github.com/me/mypackage.git", "git@github.com:me/mypackage.git"],
+    )
+    allow_http: bool = Field(
+        default=False,
+        description="Fetch the repository unencrypted, over http:// or git://.",
+        examples=[True],
+    )
+    package: Package = Field(
+        description="The Python package inside the repository; `{}` where pyproject.toml is at its top.",
+        examples=[{}, {"directory": "packages/core"}],
+    )
+    tags: Tags = Field(
+        default=Tags(),
+        description="The patterns of the tags that start something; `{version}` is the version.",
+        examples=[{"release": "mypackage-{version}"}],
+    )
+    index: PackageIndex = Field(
+        default=PackageIndex(),
+        description="The package index of releases; PyPI by default.",
+        examples=[{"token_env": "MYPACKAGE_PYPI_TOKEN"}],
+    )
+    test_index: TestPackageIndex = Field(
+        default=TestPackageIndex(),
+        description="The package index of test releases; TestPyPI by default.",
+        examples=[{"token_env": "MYPACKAGE_TEST_PYPI_TOKEN"}],
+    )
+    github: GitHub = Field(
+        default_factory=_no_block,
+        validate_default=True,
+        description="The repository on GitHub that gets the release. Derived from `repository`.",
+        examples=[{"repository": "me/mypackage"}],
+    )
+    image: Image | None = Field(
+        default=None,
+        description="The container image. Leave it out for a package without images.",
+        examples=[{"repository": "docker.io/me/mypackage"}],
+    )
+    owners: list[Owner] = Field(
+        default=[],
+        description="The owners of the assets: e-mail addresses or team:NAME.",
+        examples=[["me@example.org", "team:release"]],
+    )
 
     @field_validator("repository")
     @classmethod
     def _is_a_remote(cls, remote: str) -> str:
+        parts = urlsplit(remote)
+        if parts.password or (parts.username and parts.scheme in {"http", "https"}):
+            # GitHub accepts a token in the user's place: https://TOKEN@github.com/owner/name
+            raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         if remote.startswith("-") or "::" in remote:
             # git would read the first as an option, and run a helper program named by the second.
             raise ValueError(f"{remote!r} is not a git remote or path")
-        parts = urlsplit(remote)
-        if parts.password or (parts.username and parts.scheme in {"http", "https"}):
-            # GitHub takes a token in the user's place: https://TOKEN@github.com/owner/name
-            raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         return remote
+
+    @field_validator("github", mode="before")
+    @classmethod
+    def _find_github_by_the_repository(cls, block: Any, info: ValidationInfo) -> Any:
+        remote = info.data.get("repository")
+        if remote is None or not isinstance(block, dict) or "repository" in block:
+            return block  # a repository that is refused is told by itself
+        match = re.search(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(\.git)?/?$", remote)
+        if match is None:
+            raise ValueError(
+                f"github.repository is missing, and {remote!r} does not tell it; "
+                "add `github: {repository: owner/name}`"
+            )
+        return block | {"repository": match[1]}
 
     @model_validator(mode="after")
     def _fetch_encrypted(self) -> Project:
-        # Whoever stands between could hand out another commit under our tag.
+        # Somebody in between could serve another commit under our tag.
         unencrypted = urlsplit(self.repository).scheme in {"http", "git"} and not is_loopback(self.repository)
         if unencrypted and not self.allow_http:
             raise ValueError(
                 f"{self.repository!r} is not encrypted; use https or ssh, "
-                "or say allow_http: true for the project"
+                "or set allow_http: true for the project"
             )
         return self
 
     @property
     def secret_variables(self) -> list[str]:
-        """The names of all variables that hold a secret. A user name is none: image addresses hold it."""
+        """Return the names of all variables that hold a secret. Image addresses hold the user name."""
         named = [self.index.token_env, self.test_index.token_env, self.github.token_env]
         if self.image is not None:
             named.append(self.image.token_env)
@@ -315,9 +617,9 @@ class Project(Declared):
 
     @property
     def pool(self) -> str:
-        """Dagster's pool of everything that publishes this project: one run at a time."""
+        """Return Dagster's pool of everything that publishes this project: one run at a time."""
         return f"{self.project}_publishing"
 
     def index_for(self, channel: Channel) -> PackageIndex:
-        """Where a channel's distributions go: the test index for test releases."""
+        """Return the index that a channel's distributions go to: the test index for test releases."""
         return self.test_index if channel is Channel.TEST else self.index

@@ -26,7 +26,8 @@ class Distribution(BaseModel):
     sha256: str
     size: int  # bytes
     commit: str
-    name: str  # the package's, as the metadata inside says it
+    name: str  # the package's, as the metadata inside has it
+    warnings: tuple[str, ...] = ()  # of `twine check`, when it was built
 
 
 class DistributionStore:
@@ -45,7 +46,14 @@ class DistributionStore:
         return Distribution.model_validate_json(record.read_text()) if record.exists() else None
 
     def put(
-        self, kind: Kind, file: Path, *, commit: str, name: str, instead_of: Distribution | None = None
+        self,
+        kind: Kind,
+        file: Path,
+        *,
+        commit: str,
+        name: str,
+        warnings: tuple[str, ...] = (),
+        instead_of: Distribution | None = None,
     ) -> Distribution:
         """Keep a file; what another commit's was under this kind is forgotten. Returns what is kept.
 
@@ -56,7 +64,12 @@ class DistributionStore:
         if first is not None and first.commit == commit and first != instead_of:
             return first
         distribution = Distribution(
-            filename=file.name, sha256=sha256_of(file), size=file.stat().st_size, commit=commit, name=name
+            filename=file.name,
+            sha256=sha256_of(file),
+            size=file.stat().st_size,
+            commit=commit,
+            name=name,
+            warnings=warnings,
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(self._path(distribution), file.read_bytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -10,8 +10,8 @@ import pytest
 from dagster.components.testing import create_defs_folder_sandbox
 
 from release_assets import ReleaseGraph
-from release_assets.definitions import defs, project_files, read_project
-from release_assets.errors import PermanentError
+from release_assets.definitions import declarations, defs
+from release_assets.errors import DeclarationError
 
 SECRET = "s3cr3t"
 SAMPLE = """\
@@ -40,24 +40,38 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def declare(self, yaml: str, name: str = "sample") -> Path:
-        (self.path / name).mkdir()
+    def declare(self, yaml: str, name: str = "sample", **files: str) -> Path:
+        """Write a project's defs.yaml, and other files beside it."""
+        (self.path / name).mkdir(parents=True)
+        for other, text in files.items():
+            (self.path / name / f"{other}.py").write_text(text)
         file = self.path / name / "defs.yaml"
         file.write_text(yaml)
         return file
 
     def load(self) -> dg.Definitions:
-        """What Dagster gets, checked as a whole."""
+        """Return what Dagster gets, checked as a whole."""
         loaded = defs()
-        dg.Definitions.validate_loadable(loaded)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # of an asset that is not executable
+            dg.Definitions.validate_loadable(loaded)
         return loaded
 
-    def refusal(self, yaml: str) -> str:
-        """What the maintainer reads when this defs.yaml is refused."""
-        self.declare(yaml)
-        with pytest.raises(PermanentError) as caught:
-            defs()
-        return str(caught.value)
+    def refusal(self, yaml: str, name: str = "sample") -> str:
+        """Return what the maintainer reads in the UI when this defs.yaml is refused."""
+        self.declare(yaml, name)
+        loaded = self.load()
+        assert keys(loaded) == {f"{name}/configuration_error"}
+        (node,) = loaded.resolve_asset_graph().asset_nodes
+        assert node.group_name == name
+        ((_, error),) = errors().items()
+        assert node.description == f"{error.problem}\n\nWhat to do: {error.remedy}"
+        return error.problem
+
+
+def errors() -> dict[str, DeclarationError]:
+    """Return what the commands learn of the projects that are refused, by the first line."""
+    return {error.problem.partition("\n")[0]: error for error in declarations()[1]}
 
 
 @pytest.fixture
@@ -159,61 +173,205 @@ def test_projects_stand_side_by_side(folder: Folder) -> None:
 
 def test_a_fresh_clone_polls_nobodys_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RELEASE_ASSETS_DEFS", raising=False)
-    assert project_files() == []
+    assert declarations() == ({}, [])
     assert keys(defs()) == set()
 
 
-def test_other_files_in_the_folder_are_left_alone(folder: Folder) -> None:
-    folder.declare(SAMPLE)
+def test_an_empty_folder_declares_nothing(folder: Folder) -> None:
     (folder.path / "README.md").write_text("notes")
     (folder.path / "empty").mkdir()
-    (folder.path / "defs.yaml").write_text("type: something.Else\n")
-    assert [file.parent.name for file in project_files()] == ["sample"]
+    (folder.path / ".git" / "hooks").mkdir(parents=True)
+    (folder.path / ".git" / "hooks" / "defs.yaml").write_text("type: [")
+    assert declarations() == ({}, [])
+    assert keys(folder.load()) == set()
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELEASE_ASSETS_DEFS", str(tmp_path / "missing"))
-    with pytest.raises(PermanentError, match=r"RELEASE_ASSETS_DEFS is '.*missing', which is no folder"):
+    with pytest.raises(DeclarationError, match=r"RELEASE_ASSETS_DEFS='.*missing' is not a directory"):
         defs()
+
+
+# Everything that a component file may hold
+
+
+def test_projects_may_be_in_deeper_folders(folder: Folder) -> None:
+    folder.declare(SAMPLE, "team.a/core/sample")
+    folder.declare(PLAIN, "team.a/plain")
+    assert set(declarations()[0]) == {"sample", "plain"}
+    assert {key.partition("/")[0] for key in keys(folder.load())} == {"sample", "plain"}
+
+
+def test_a_file_may_hold_several_documents(folder: Folder) -> None:
+    folder.declare(f"{SAMPLE}---\n{PLAIN}", "both")
+    assert set(declarations()[0]) == {"sample", "plain"}
+    assert {key.partition("/")[0] for key in keys(folder.load())} == {"sample", "plain"}
+
+
+def test_requirements_and_post_processing_are_dagsters(folder: Folder) -> None:
+    folder.declare(
+        SAMPLE
+        + "requirements: {env: [PYPI_TOKEN]}\n"
+        + "post_processing:\n"
+        + "  assets: [{target: 'key:\"sample/version\"', attributes: {tags: {team: core}}}]\n"
+    )
+    tags = {
+        node.key.path[-1]: node.tags.get("team") for node in folder.load().resolve_asset_graph().asset_nodes
+    }
+    assert tags["version"] == "core"
+    assert tags["sdist"] is None
+
+
+def test_a_folders_own_file_changes_its_projects(folder: Folder) -> None:
+    change = "{assets: [{target: '*', attributes: {tags: {team: core}}}]}"
+    (folder.path / "defs.yaml").write_text(f"type: dagster.DefsFolderComponent\npost_processing: {change}\n")
+    folder.declare(SAMPLE)
+    folder.declare(PLAIN.replace("package: {}", "pakage: {}"), "plain")
+    nodes = folder.load().resolve_asset_graph().asset_nodes
+    assert {node.tags.get("team") for node in nodes if node.key.path[0] == "sample"} == {"core"}
+    assert set(declarations()[0]) == {"sample"}
+    assert len(errors()) == 1
+
+
+def test_templates_are_resolved(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPO", "https://github.com/other/sample.git")
+    monkeypatch.setenv("PYTHON", "3.10")
+    monkeypatch.setenv("DAYS", "7")
+    yaml = SAMPLE.replace("https://github.com/owner/sample.git", '"{{ env.REPO }}"').replace(
+        "owner/sample}",
+        "owner/sample, platforms: '{{ platforms }}', "
+        "build_args: {PYTHON: '{{ env.PYTHON }}', PLAIN: '3.10', VERSION: '{version}'}}\n"
+        "  index: {closes_after_days: '{{ env.DAYS }}'}",
+    )
+    variables = "import dagster as dg\n@dg.template_var\ndef platforms(): return ['linux/arm64']\n"
+    folder.declare(f"{yaml}template_vars_module: .variables\n", variables=variables)
+    project = declarations()[0]["sample"]
+    assert project.repository == "https://github.com/other/sample.git"
+    assert project.github.repository == "other/sample"
+    assert project.index.closes_after_days == 7
+    assert project.image is not None
+    assert project.image.platforms == ["linux/arm64"]
+    assert project.image.build_args == {"PYTHON": "3.10", "PLAIN": "3.10", "VERSION": "{version}"}
+    assert "sample/image_linux_arm64" in keys(folder.load())
+
+
+def test_a_template_without_a_value_is_refused(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPO", raising=False)
+    said = folder.refusal(
+        SAMPLE.replace("owner/sample.git", "{{ env.REPO }}").replace("'.'", "{{ nothing }}")
+    )
+    assert said.endswith("defs.yaml:4: repository: the environment variable REPO is unset")
+
+
+def test_a_project_can_be_written_in_python(folder: Folder) -> None:
+    (folder.path / "coded").mkdir()
+    (folder.path / "coded" / "component.py").write_text(
+        "import dagster as dg\n"
+        "from release_assets import ReleaseGraph\n"
+        "from release_assets.project import Project\n"
+        "@dg.component_instance\n"
+        "def load(context: dg.ComponentLoadContext) -> ReleaseGraph:\n"
+        "    return ReleaseGraph(Project.model_validate({\n"
+        "        'project': 'coded', 'repository': 'https://github.com/o/n', 'package': {}}))\n"
+    )
+    assert set(declarations()[0]) == {"coded"}
+    assert "coded/version" in keys(folder.load())
 
 
 # What is refused
 
 
-def test_an_unknown_key_names_the_file_and_the_nearest_known_key(folder: Folder) -> None:
+def test_an_invalid_project_leaves_the_others_alone(folder: Folder) -> None:
+    folder.declare(SAMPLE)
+    folder.declare(PLAIN.replace("package", "pakage"), "wrong-key")
+    folder.declare("type: [\n", "not_yaml")
+    folder.declare("type: nowhere.Component\n", "stranger")
+    folder.declare(f"{PLAIN}---\n{SAMPLE.replace('project: sample', 'project: 7')}", "both")
+    folder.declare(PLAIN.replace("git@github.com:", "https://gitlab.com/"), "team/elsewhere")
+    loaded = folder.load()
+    assert {key for key in keys(loaded) if key.partition("/")[0] not in {"sample", "plain"}} == {
+        "wrong_key/configuration_error",
+        "not_yaml/configuration_error",
+        "stranger/configuration_error",
+        "both/configuration_error",
+        "team_elsewhere/configuration_error",
+    }
+    assert {key for key in keys(loaded) if key.startswith("plain/")} == {
+        f"plain/{one}" for one in RELEASE_HALF
+    }
+    assert set(declarations()[0]) == {"sample", "plain"}
+    assert len(declarations()[1]) == 5
+
+
+def test_a_sensor_fails_with_what_is_wrong(folder: Folder) -> None:
+    problem = folder.refusal(SAMPLE.replace("image:", "imgae:"))
+    (sensor,) = folder.load().get_repository_def().sensor_defs
+    assert sensor.name == "sample_configuration_error"
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with pytest.raises(dg.Failure) as caught:
+        sensor(dg.build_sensor_context())
+    assert problem in str(caught.value.description)
+
+
+def test_two_folders_cannot_declare_one_project(folder: Folder) -> None:
+    folder.declare(SAMPLE, "a")
+    folder.declare(SAMPLE, "b")
+    loaded = folder.load()
+    assert "b/configuration_error" in keys(loaded)
+    assert "sample/version" in keys(loaded)
+    assert list(errors()) == [
+        f"{folder.path / 'b'} declares the project 'sample', and {folder.path / 'a'} does already"
+    ]
+
+
+def test_one_file_cannot_declare_a_project_twice(folder: Folder) -> None:
+    assert "declares the project 'sample'" in folder.refusal(f"{SAMPLE}---\n{SAMPLE}", "twice")
+
+
+def test_an_unknown_key_names_file_line_and_nearest_key(folder: Folder) -> None:
     said = folder.refusal(SAMPLE.replace("image:", "imgae:"))
-    assert f"{folder.path / 'sample' / 'defs.yaml'} is not a project:" in said
-    assert "  attributes: unknown key 'imgae'; did you mean 'image'?" in said
+    file = folder.path / "sample" / "defs.yaml"
+    assert said == f"invalid project:\n  {file}:7: imgae: unknown key 'imgae'; did you mean 'image'?"
 
 
-def test_an_unknown_key_of_a_block_names_the_block(folder: Folder) -> None:
-    said = folder.refusal(SAMPLE.replace("directory:", "directori:"))
-    assert "  package: unknown key 'directori'; did you mean 'directory'?" in said
-
-
-def test_all_wrong_values_are_told_at_once(folder: Folder) -> None:
+def test_all_mistakes_are_told_at_once(folder: Folder) -> None:
     said = folder.refusal(
-        SAMPLE.replace("directory: .", "directory: ..").replace("docker.io", "d, cache: s3")
+        SAMPLE.replace("directory: .", "directory: .., direktory: .")
+        .replace("docker.io", "d, cache: s3")
+        .replace("  project: sample\n", "")
+        .replace("owners:", "owner:")
     )
-    assert "  package.directory: '..' leads out of the repository" in said
-    assert "  image.cache: " in said
+    lines = [line.partition("defs.yaml:")[2] for line in said.splitlines()[1:]]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "project: is required",
+        "package.directory: '..' leads out of the repository; give a path below its top folder",
+        "package.direktory: unknown key 'direktory'; did you mean 'directory'?",
+        "image.cache: Input should be 'registry', 'local' or 'none'",
+        "owner: unknown key 'owner'; did you mean 'owners'?",
+    ]
+    assert [int(line.partition(":")[0]) for line in lines] == [2, 4, 4, 6, 5]
 
 
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        ("", "does not say `type: release_assets.ReleaseGraph`"),
-        ("- a list\n", "does not say `type: release_assets.ReleaseGraph`"),
-        ("type: other.Component\n", "does not say `type: release_assets.ReleaseGraph`"),
-        ("type: release_assets.ReleaseGraph\nproject: sample\n", "has project beside type and attributes"),
-        ("type: release_assets.ReleaseGraph\n", "project: Field required"),
-        ("type: release_assets.ReleaseGraph\nattributes: [sample]\n", "is not a project:\n  attributes: "),
-        ("type: [\n", "cannot be read: "),
+        ("", "cannot be loaded: "),
+        ("- a list\n", "cannot be loaded: "),
+        ("type: other.Component\n", "No module named 'other'"),
+        ("type: release_assets.ReleaseGrap\n", "has no attribute `ReleaseGrap`"),
+        (
+            "type: release_assets.ReleaseGraph\nproject: sample\n",
+            "defs.yaml:2: Extra inputs are not permitted",
+        ),
+        ("type: release_assets.ReleaseGraph\n", "project: is required"),
+        (
+            "type: release_assets.ReleaseGraph\nattributes: [sample]\n",
+            "defs.yaml:2: Input should be an object",
+        ),
+        ("type: [\n", "cannot be loaded: line 2: expected the node content"),
     ],
 )
-def test_a_file_that_declares_no_project_says_what_is_missing(
-    folder: Folder, yaml: str, message: str
-) -> None:
+def test_a_file_without_a_project_says_what_is_missing(folder: Folder, yaml: str, message: str) -> None:
     assert message in folder.refusal(yaml)
 
 
@@ -222,15 +380,29 @@ def test_a_file_that_declares_no_project_says_what_is_missing(
     [
         ("package:", f"index: {{token_env: pypi-{SECRET}}}\n  package:"),
         ("package:", f"index: {{token: {SECRET}}}\n  package:"),
+        ("package:", f"index: {{token_env: [{SECRET}]}}\n  package:"),
+        ("package:", f"index: {SECRET}\n  package:"),
         ("package:", f"index: {{upload_url: 'https://t:{SECRET}@h/'}}\n  package:"),
+        ("package:", f"index: {{upload_url: '{SECRET}'}}\n  package:"),
+        ("package:", f"index: {{upload_limit: '{SECRET}', closes_after_days: '{SECRET}'}}\n  package:"),
+        ("package:", f"index: {{token_env: '{{{{ \"{SECRET}\" }}}}-'}}\n  package:"),
+        ("package:", f"index: {{token_env: '{{{{ {SECRET} }}}}'}}\n  package:"),
+        ("package:", f"index: {{token_env: '{{{{ {SECRET}'}}\n  package:"),
+        ("package:", f"index: {{token_env: '{SECRET}-'}}\n package:"),
+        ("package:", f"github: {{repository: {SECRET}}}\n  package:"),
         ("github.com", f"o:{SECRET}@github.com"),
+        ("github.com", f"{SECRET}@gitlab.com"),
+        ("docker.io/owner/sample", f"[{SECRET}]"),
         ("package:", f"token: {SECRET}\n  package:"),
+        ("attributes:", f"attributes: {SECRET}\nattribute:"),
     ],
 )
-def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(
-    folder: Folder, change: tuple[str, str]
+def test_a_secret_in_the_wrong_place_is_told_nowhere(
+    folder: Folder, change: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert SECRET not in folder.refusal(SAMPLE.replace(*change))
+    assert caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_definitions_hold_the_names_of_secrets_and_never_a_secret(
@@ -239,16 +411,16 @@ def test_definitions_hold_the_names_of_secrets_and_never_a_secret(
     names = ("PYPI_TOKEN", "TEST_PYPI_TOKEN", "GITHUB_TOKEN", "DOCKER_USERNAME", "DOCKER_TOKEN")
     for name in names:
         monkeypatch.setenv(name, SECRET)
-    file = folder.declare(SAMPLE)
-    assert SECRET not in read_project(file).model_dump_json()
+    folder.declare(SAMPLE)
+    assert SECRET not in declarations()[0]["sample"].model_dump_json()
     repository = folder.load().get_repository_def()
     for job in repository.get_all_jobs():
         snapshot = job.get_job_snapshot()
         assert SECRET not in dg.serialize_value(snapshot)
     for node in repository.asset_graph.asset_nodes:
-        assert SECRET not in json.dumps([node.description, node.tags, list(node.owners), str(node.metadata)])
+        assert SECRET not in str([node.description, node.tags, list(node.owners), node.metadata])
     for sensor in repository.sensor_defs:
-        assert SECRET not in json.dumps([sensor.description, sensor.tags, sensor.metadata], default=str)
+        assert SECRET not in str([sensor.description, sensor.tags, dict(sensor.metadata)])
 
 
 # In somebody's own dg project

@@ -15,11 +15,21 @@ from packaging.version import Version
 
 from release_assets import distributions
 from release_assets.declared_version import check_version, name_in_pyproject, version_in_pyproject
-from release_assets.distributions import build, check, read_metadata, same_contents, unpack_sdist
+from release_assets.distributions import (
+    Checked,
+    build,
+    check,
+    read_metadata,
+    same_contents,
+    unpack_sdist,
+)
 from release_assets.errors import PermanentError
+from release_assets.project import PackageIndex, TestPackageIndex
 
 PACKAGES = Path(__file__).with_name("packages")
 EPOCH = 1767225600
+PYPI = PackageIndex()
+OTHER = PackageIndex(upload_url="https://pypi.example/", simple_url="https://pypi.example/simple/")
 SECRET = "pypi-scrtscrtscrtscrt"
 
 
@@ -68,13 +78,17 @@ def workshop(tmp_path: Path, cache: Path) -> Workshop:
     return Workshop(tmp_path / "workshop", cache)
 
 
-def checked(file: Path, *, version: str = "1.2.3", name: str | None = None) -> str:
-    return check(file, name=name, version=Version(version), tag=f"v{version}", log=print)
+def checked(
+    file: Path, *, version: str = "1.2.3", name: str | None = None, index: PackageIndex = PYPI
+) -> Checked:
+    return check(file, name=name, version=Version(version), tag=f"v{version}", index=index, log=print)
 
 
-def refused(file: Path, *, version: str = "1.2.3", name: str | None = None) -> PermanentError:
+def refused(
+    file: Path, *, version: str = "1.2.3", name: str | None = None, index: PackageIndex = PYPI
+) -> PermanentError:
     with pytest.raises(PermanentError) as caught:
-        checked(file, version=version, name=name)
+        checked(file, version=version, name=name, index=index)
     return caught.value
 
 
@@ -108,7 +122,7 @@ def test_a_dynamic_version_is_proved_by_what_was_built(workshop: Workshop) -> No
 
     sdist = workshop.build("sdist", source)
     assert sdist.name == "dynamic_version-1.2.3.tar.gz"
-    assert checked(sdist, name="dynamic-version") == "dynamic-version"
+    assert checked(sdist, name="dynamic-version").name == "dynamic-version"
     assert any(line.startswith("* Building sdist") for line in workshop.said)
     assert workshop.seconds["environment"] > 0
     assert workshop.seconds["build"] > 0
@@ -118,7 +132,7 @@ def test_a_dynamic_version_is_proved_by_what_was_built(workshop: Workshop) -> No
     (workshop.folder / "unpacked").mkdir()
     made = workshop.build("wheel", unpack_sdist(sdist, workshop.folder / "unpacked"))
     assert made.name == "dynamic_version-1.2.3-py3-none-any.whl"
-    assert checked(made, name="Dynamic_Version") == "dynamic-version"
+    assert checked(made, name="Dynamic_Version").name == "dynamic-version"
 
     for file in (sdist, made):
         error = refused(file, version="1.2.4")
@@ -132,8 +146,8 @@ def test_a_package_without_a_name_in_pyproject_has_one_when_it_is_built(workshop
     source = workshop.source("no-name")
     assert name_in_pyproject((source / "pyproject.toml").read_text()) is None
     sdist = workshop.build("sdist", source)
-    assert checked(sdist) == "No.Name"
-    assert checked(sdist, name="no-name") == "No.Name"
+    assert checked(sdist).name == "No.Name"
+    assert checked(sdist, name="no-name").name == "No.Name"
     error = refused(sdist, name="another")
     assert error.problem == f"{sdist.name} is named 'No.Name' in its metadata, but the project is 'another'"
     assert "package: name in the project's defs.yaml" in error.remedy
@@ -142,7 +156,7 @@ def test_a_package_without_a_name_in_pyproject_has_one_when_it_is_built(workshop
 def test_a_readme_that_the_index_would_refuse_is_refused_before(workshop: Workshop) -> None:
     sdist = workshop.build("sdist", workshop.source("bad-readme"))
     error = refused(sdist)
-    assert error.problem.startswith(f"twine check --strict refuses {sdist.name}:\n")
+    assert error.problem.startswith(f"twine check rejects {sdist.name}:\n")
     assert "`long_description` has syntax errors in markup" in error.problem
     assert error.remedy == (
         "Correct the package's metadata or README, then tag that commit. Nothing has been published."
@@ -305,7 +319,7 @@ def test_a_version_that_does_not_match_is_found_without_building() -> None:
             declared, place="pyproject.toml: [project] version", tag="v1.2.3", expected=Version("1.2.3")
         )
     assert caught.value.problem == (
-        "tag v1.2.3 is version 1.2.3, but pyproject.toml: [project] version says '1.2.2'"
+        "tag v1.2.3 is version 1.2.3, but pyproject.toml: [project] version is '1.2.2'"
     )
 
 
@@ -314,14 +328,71 @@ def test_a_version_that_does_not_match_is_found_without_building() -> None:
 METADATA = b"Metadata-Version: 2.1\nName: sample\nVersion: 1.2.3\n"
 
 
-def test_a_file_larger_than_the_index_takes_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(distributions, "SIZE_LIMIT", 100)
-    file = tar(tmp_path / "sample-1.2.3.tar.gz", {"sample-1.2.3/PKG-INFO": METADATA})
-    assert refused(file).problem == (
-        f"sample-1.2.3.tar.gz has {file.stat().st_size} bytes; PyPI takes 100 at most"
+def sample(tmp_path: Path) -> Path:
+    return tar(
+        tmp_path / "sample-1.2.3.tar.gz",
+        {
+            "sample-1.2.3/PKG-INFO": METADATA + b"Description-Content-Type: text/plain\n\nA sample.\n",
+            "sample-1.2.3/sample.py": b"",
+        },
     )
+
+
+def test_a_file_larger_than_the_index_accepts_is_refused(tmp_path: Path) -> None:
+    file = sample(tmp_path)
+    size = file.stat().st_size
+    small = OTHER.model_copy(update={"upload_limit": size - 1})
+    error = refused(file, index=small)
+    assert error.problem == f"sample-1.2.3.tar.gz has {size} bytes; pypi.example accepts {size - 1} bytes"
+    assert "set upload_limit of that index in the project's defs.yaml" in error.remedy
+    checked(file, index=OTHER.model_copy(update={"upload_limit": size}))
+
+
+def test_pypis_limit_is_pypis_only() -> None:
+    mebibyte = 1024 * 1024
+    assert PYPI.largest_file == TestPackageIndex().largest_file == 100 * mebibyte
+    assert OTHER.largest_file is None
+    raised = PackageIndex.model_validate({"upload_limit": "300 MiB"})
+    assert raised.largest_file == 300 * mebibyte
+
+
+def test_a_file_of_pypis_limit_is_accepted(tmp_path: Path) -> None:
+    """100 MiB are 104,857,600 bytes, and not 100,000,000."""
+    file = sample(tmp_path)
+    with file.open("ab") as stream:
+        stream.truncate(100 * 1024 * 1024)  # zeros after the archive
+    assert file.stat().st_size == PYPI.largest_file
+    distributions._check_size(file, PYPI)
+    with file.open("ab") as stream:
+        stream.write(b"\0")
+    assert "has 104857601 bytes; PyPI accepts 104857600 bytes" in refused(file).problem
+    distributions._check_size(file, OTHER)
+
+
+def test_a_package_without_readme_passes_with_warnings(workshop: Workshop) -> None:
+    """PyPI accepts it."""
+    sdist = workshop.build("sdist", workshop.source("no-readme"))
+    expected = (
+        "`long_description_content_type` missing. defaulting to `text/x-rst`.",
+        "`long_description` missing.",
+    )
+    assert checked(sdist, name="no-readme") == Checked("no-readme", expected)
+    assert checked(sample(workshop.folder)).warnings == ()
+
+
+def test_a_compiled_wheel_is_refused_for_pypi_only(workshop: Workshop) -> None:
+    source = workshop.source("compiled")
+    assert checked(workshop.build("sdist", source)).warnings == ()
+    made = workshop.build("wheel", source)
+    platform = made.stem.rpartition("-")[2]
+    error = refused(made)
+    assert error.problem == (
+        f"PyPI rejects wheels for {platform}: {made.name} has compiled code that is built for this machine"
+    )
+    assert "cibuildwheel" in error.remedy
+    assert "set `index` in the project's defs.yaml to one that accepts this wheel" in error.remedy
+    assert refused(made, index=TestPackageIndex()).problem.startswith("TestPyPI rejects wheels for ")
+    assert checked(made, index=OTHER).name == "compiled"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +422,7 @@ def test_a_version_may_be_written_in_another_way(tmp_path: Path) -> None:
             "sample-1.2.3/sample.py": b"",  # twine takes the path that all members share for the top
         },
     )
-    assert checked(file) == "sample"
+    assert checked(file).name == "sample"
 
 
 def test_the_metadata_of_the_package_itself_is_read(tmp_path: Path) -> None:

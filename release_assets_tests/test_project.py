@@ -115,7 +115,19 @@ def test_an_unknown_key_names_the_nearest_known_one(changes: dict[Any, Any], mes
         ({"image": {"repository": "r", "platforms": ["amd64"]}}, ["'amd64' is not a platform such as"]),
         (
             {"image": {"repository": "r", "platforms": ["linux/amd64", "linux/amd64"]}},
-            ["platforms names one of them twice: linux/amd64, linux/amd64"],
+            ["image.platforms\n", "linux/amd64 and linux/amd64 are the same platform; remove one of them"],
+        ),
+        (
+            {"image": {"repository": "r", "platforms": ["linux/arm64", "linux/amd64", "linux/arm64/v8"]}},
+            ["linux/arm64 and linux/arm64/v8 are the same platform; remove one of them"],
+        ),
+        (
+            {"image": {"repository": "r", "builders": {"linux/arm64": "one", "linux/aarch64": "other"}}},
+            ["image.builders\n", "linux/arm64 and linux/aarch64 are the same platform"],
+        ),
+        (
+            {"image": {"repository": "r", "platforms": ["linux/amd46"]}},
+            ["unknown platform 'linux/amd46': 'amd46'; did you mean 'amd64'?"],
         ),
         (
             {"image": {"repository": "r", "builders": {"linux/s390x": "far"}}},
@@ -126,7 +138,7 @@ def test_an_unknown_key_names_the_nearest_known_one(changes: dict[Any, Any], mes
             ["build_contexts must not name 'dist': that is the folder of the published files"],
         ),
         ({"image": {"repository": "r", "cache": "s3"}}, ["image.cache\n", "'registry', 'local' or 'none'"]),
-        ({"github": {"repository": "no-owner"}}, ["github.repository\n", "should match pattern"]),
+        ({"github": {"repository": "no-owner"}}, ["github.repository\n", "expected owner/name"]),
     ],
 )
 def test_a_wrong_value_names_its_key(changes: dict[str, Any], messages: list[str]) -> None:
@@ -150,7 +162,7 @@ def test_a_remote_that_git_would_run_is_refused(remote: str) -> None:
     ],
 )
 def test_plain_http_is_for_this_machine_only_unless_it_is_allowed(changes: dict[str, Any]) -> None:
-    assert "is not encrypted; use https, or say allow_http: true for this destination" in refusal(**changes)
+    assert "is not encrypted; use https, or set allow_http: true for this destination" in refusal(**changes)
     declare(**{key: {**block, "allow_http": True} for key, block in changes.items()})
 
 
@@ -177,7 +189,7 @@ def test_which_hosts_are_this_machine(url: str, expected: bool) -> None:
 def test_a_repository_is_fetched_encrypted_unless_the_yaml_allows_it(remote: str) -> None:
     github = {"repository": "o/n"}
     said = refusal(repository=remote, github=github)
-    assert f"{remote!r} is not encrypted; use https or ssh, or say allow_http: true for the project" in said
+    assert f"{remote!r} is not encrypted; use https or ssh, or set allow_http: true for the project" in said
     declare(repository=remote, github=github, allow_http=True)
 
 
@@ -191,7 +203,9 @@ def test_a_repository_of_this_machine_or_over_ssh_needs_no_word(remote: str) -> 
 
 @pytest.mark.parametrize("url", ["ftp://pypi.example/", "pypi.example", "https://", "file:///srv/index"])
 def test_a_destination_is_a_web_address(url: str) -> None:
-    assert f"{url!r} is not an http(s) URL" in refusal(index={"upload_url": url})
+    assert "expected an http(s) URL such as https://pypi.example/simple/" in refusal(
+        index={"upload_url": url}
+    )
 
 
 @pytest.mark.parametrize(

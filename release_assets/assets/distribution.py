@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from release_assets import warehouse
 from release_assets.assets.step import Recorded, Step
+from release_assets.checks.distribution import TWINE_CHECK, twine_check
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions import check, read_metadata, same_contents
@@ -44,10 +46,19 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
     with step.folder() as scratch, step.folder() as fresh:
         file = build(scratch)
         with step.stage("check"):
-            name = check(file, name=declared, version=release.version, tag=release.tag, log=step.output)
-        file, origin = _adopt_published(step, file, name, fresh)
+            checked = check(
+                file,
+                name=declared,
+                version=release.version,
+                tag=release.tag,
+                index=index,
+                log=step.output,
+            )
+        file, origin = _adopt_published(step, file, checked.name, fresh)
         with step.stage("store"):
-            kept = step.store.put(kind, file, commit=release.commit, name=name)
+            kept = step.store.put(
+                kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
+            )
     step.say(f"{kept.filename}: {kept.size} bytes, sha256 {kept.sha256}")
     return _recorded(kept, origin)
 
@@ -69,7 +80,9 @@ def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) ->
     Raises ConflictError where they differ: both sides are named.
     """
     release, index = step.release, step.project.index_for(step.release.channel)
-    published = package_index.download(served, folder)
+    # An index may accept larger files than PyPI; the same contents, packed otherwise, have a similar size.
+    limit = max(warehouse.LARGEST_FILE, 2 * built.stat().st_size)
+    published = package_index.download(served, folder, limit=limit)
     read_metadata(published)
     if not same_contents(built, published):
         raise ConflictError(
@@ -111,7 +124,9 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
     with step.folder() as ours, step.folder() as theirs:
         published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
-        return step.store.put(kind, published, commit=kept.commit, name=kept.name, instead_of=kept)
+        return step.store.put(
+            kind, published, commit=kept.commit, name=kept.name, warnings=kept.warnings, instead_of=kept
+        )
 
 
 def _recorded(kept: Distribution, origin: str) -> Recorded:
@@ -124,4 +139,5 @@ def _recorded(kept: Distribution, origin: str) -> Recorded:
             "commit": kept.commit,
             "origin": origin,
         },
+        checks={TWINE_CHECK.name: twine_check(kept)},
     )

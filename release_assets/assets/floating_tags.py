@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 from packaging.version import Version
@@ -13,8 +14,13 @@ from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
-from release_assets.image_tags import holders, image_tag
+from release_assets.image_holders import observe_pointers
+from release_assets.image_tags import floating_tags as floating_tags_of
+from release_assets.image_tags import image_tag
 from release_assets.project import Image, Project
+from release_assets.tag_moves import Pointer, TagMove, as_rows, moves_forward, overtaken_by
+
+HISTORY = 100  # manifest lists of one release that are looked through
 
 
 def floating_tags(
@@ -39,50 +45,66 @@ def floating_tags(
         own_tag = image_tag(release.version, release.channel)
         with step.stage("observe"):
             own = registry.manifest(own_tag)
+            if own is None:
+                raise PermanentError(
+                    f"{registry.repository.reference(own_tag)} is not in the registry",
+                    f"Materialize {project.project}/manifest_list for this partition first.",
+                )
             published = published_images(step, step.remote_tags, registry.tags())
-        if own is None:
-            raise PermanentError(
-                f"{registry.repository.reference(own_tag)} is not in the registry",
-                f"Materialize {project.project}/manifest_list for this partition first.",
-            )
-        rows: list[dict[str, str]] = []
-        for tag, holder in holders(release, published).items():
-            with step.stage("observe"):
-                before = registry.manifest(tag)
-            found = before.digest if before else "none"
-            if holder != release.version:
-                step.say(f"{tag} stays with {holder}, which is newer")
-                rows.append({"tag": tag, "from": found, "to": found, "why": f"held by {holder}"})
+            tags = floating_tags_of(release.version, release.channel)
+            found = observe_pointers(registry, tags, published, release.channel)
+        moves = []
+        for move in moves_forward(release, own.digest, found, published, recorded_digests(step)):
+            if not move.is_needed:
+                step.say(f"{move.tag} stays: {move.why}")
+                moves.append(move)
                 continue
-            if found == own.digest:
-                rows.append({"tag": tag, "from": found, "to": own.digest, "why": "was there"})
-                continue
-            point_tag(step, registry, tag, own)
-            step.say(f"{tag} moved from {found} to {own.digest}")
-            newest = _holder_now(step, registry, tag)
-            if newest != release.version:
-                # Another daemon published it between our look and our move: it shall not lose the tag to us.
-                newer = registry.manifest(image_tag(newest, release.channel)) or own
-                point_tag(step, registry, tag, newer)
-                step.say(f"{tag} moved on to {newest}, which was published meanwhile: {newer.digest}")
-                rows.append({"tag": tag, "from": found, "to": newer.digest, "why": f"highest is {newest}"})
-                continue
-            rows.append({"tag": tag, "from": found, "to": own.digest, "why": f"highest is {holder}"})
-        state = "\n".join(f"{row['tag']} {row['to']}" for row in rows)
+            point_tag(step, registry, move.tag, own)
+            step.say(f"{move.tag} moved from {move.before or 'nothing'} to {move.after}: {move.why}")
+            moves.append(_handed_over(step, registry, move, published))
         return Recorded(
-            data_version=hashlib.sha256(state.encode()).hexdigest(),
+            data_version=hashlib.sha256(_state(moves).encode()).hexdigest(),
             metadata={
                 "image": registry.repository.reference(own_tag),
                 "digest": own.digest,
-                "moved": ", ".join(row["tag"] for row in rows if row["from"] != row["to"]) or "none",
-                **({"tags": table(rows)} if rows else {"tags": "none: a prerelease moves no tag"}),
+                "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",
+                **({"tags": table(as_rows(moves))} if moves else {"tags": "none: a prerelease moves no tag"}),
             },
         )
 
     return work
 
 
-def _holder_now(step: Step, registry: Registry, tag: str) -> Version:
-    """Who the tag belongs to at this moment, by the remote and the registry asked anew."""
-    remote_tags = git.observe_tags(step.project.repository)
-    return holders(step.release, published_images(step, remote_tags, registry.tags()))[tag]
+def _handed_over(step: Step, registry: Registry, move: TagMove, published: Collection[Version]) -> TagMove:
+    """Give the tag to a higher release that another daemon published between our look and our move."""
+    now = published_images(step, git.observe_tags(step.project.repository), registry.tags())
+    newest = overtaken_by(step.release, move.tag, published, now)
+    newer = registry.manifest(image_tag(newest, step.release.channel)) if newest is not None else None
+    if newer is None:
+        return move
+    point_tag(step, registry, move.tag, newer)
+    after = Pointer(newer.digest, newest)
+    step.say(f"{move.tag} moved on to {after}, which was published meanwhile")
+    return TagMove(move.tag, move.before, after, f"highest is {newest}")
+
+
+def recorded_digests(step: Step) -> set[str]:
+    """Return the digests that the release's own image tag had before, as far as Dagster has recorded them."""
+    records = step.context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([step.project.project, "manifest_list"]),
+            asset_partitions=[step.context.partition_key],
+        ),
+        limit=HISTORY,
+    ).records
+    return {
+        str(value.value)
+        for record in records
+        if (materialization := record.asset_materialization) is not None
+        for name in ("digest", "previous_digest")
+        if (value := materialization.metadata.get(name)) is not None and str(value.value) != "none"
+    }
+
+
+def _state(moves: Sequence[TagMove]) -> str:
+    return "\n".join(f"{move.tag} {move.after.digest if move.after else 'none'}" for move in moves)

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from release_assets.assets.image_step import ImageSource
 from release_assets.assets.step import Step
 from release_assets.destinations.http import one_line
-from release_assets.destinations.registry import Manifest, Registry, platform_images
+from release_assets.destinations.registry import Manifest, Registry
 from release_assets.errors import ConflictError
+from release_assets.image_holders import REVISION, labels_of
 
-REVISION = "org.opencontainers.image.revision"
+
+@dataclass(frozen=True)
+class Owner:
+    """What an image tag points to, and the commits that its images were built from."""
+
+    manifest: Manifest
+    revisions: frozenset[str]  # "none" for an image that names no commit
 
 
-def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource) -> None:
-    """Look at what a release's image tag points to before anything is pushed over it.
+def observe_owner(registry: Registry, tag: str) -> Owner | None:
+    """Return what the tag points to, None where it does not exist."""
+    there = registry.manifest(tag)
+    if there is None:
+        return None
+    return Owner(there, frozenset(labels.get(REVISION, "none") for labels in labels_of(registry, there)))
+
+
+def refuse_foreign(step: Step, reference: str, owner: Owner | None, source: ImageSource) -> None:
+    """Return if a release's image may be pushed over what `reference` points to.
 
     Raises ConflictError, naming both commits, where that was built from another commit than the release's
     or does not say from which. A rebuild tag is a maintainer's word: then whatever is there is replaced.
     """
-    with step.stage("observe"):
-        there = registry.manifest(tag)
-        if there is None:
-            return
-        revisions = {label or "none" for label in _revisions(registry, there).values()}
-    if revisions == {step.release.commit}:
+    if owner is None or owner.revisions == {step.release.commit}:
         return
-    what = f"{registry.repository.reference(tag)} is {there.digest}, built from commit " + one_line(
-        ", ".join(sorted(revisions))
+    what = f"{reference} is {owner.manifest.digest}, built from commit " + one_line(
+        ", ".join(sorted(owner.revisions))
     )
     if source.is_rebuild:
         step.say(f"{what}; it is replaced, as {source.description} asks for")
@@ -39,24 +48,3 @@ def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource
         "Somebody else pushed that image, or the tag has moved since. To replace it, push the commit to "
         f"build from as the rebuild tag {rebuild_tag}.",
     )
-
-
-def _revisions(registry: Registry, there: Manifest) -> Mapping[str, str | None]:
-    """The commit that each image behind a tag says it was built from, by digest; None where it does not."""
-    digests = platform_images(there).values() if there.is_index else [there.digest]
-    revisions: dict[str, str | None] = {}
-    for digest in digests:
-        image = registry.manifest(digest)
-        config = (image.parsed().get("config") or {}).get("digest") if image is not None else None
-        blob = registry.blob(config) if isinstance(config, str) else None
-        revisions[digest] = revision_label(blob) if blob is not None else None
-    return revisions
-
-
-def revision_label(config: bytes) -> str | None:
-    """The commit in an image's config; None where there is none, or it is no config."""
-    try:
-        labels = json.loads(config)["config"]["Labels"]
-        return str(labels[REVISION])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,11 @@ from release_assets.assets.image_step import login_variables, registry_of
 from release_assets.assets.step import Step
 from release_assets.destinations import cosign, github, package_index
 from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.notes.check import check_page
 from release_assets.process import environment
 from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
 from release_assets.release import Channel
+from release_assets.secrets import read_secret
 
 
 class UnsetError(PermanentError):
@@ -65,6 +66,13 @@ def check_destinations(step: Step, *, uploaded: bool = False) -> None:
             step.say(f"preflight: {need.ask()}")
         except ReleaseError as error:
             errors.append(error)
+    reads = step.project.github.reads_the_repository
+    if reads and step.release.channel is not Channel.TEST and not uploaded:
+        try:
+            with step.folder() as scratch:
+                check_page(step.project, step.release, step.mirror, step.remote_tags, scratch, step.output)
+        except ReleaseError as error:
+            errors.append(error)
     if errors:
         raise in_one(step.release.tag, errors)
 
@@ -97,7 +105,7 @@ def in_one(tag: str, errors: Sequence[ReleaseError]) -> ReleaseError:
 
 def _values(*variables: str) -> list[str]:
     """What the variables hold. Raises UnsetError that names all of them that are not set."""
-    values = [os.environ.get(variable, "").strip() for variable in variables]
+    values = [read_secret(variable) for variable in variables]
     unset = [variable for variable, value in zip(variables, values, strict=True) if not value]
     if unset:
         raise UnsetError(unset)
@@ -128,6 +136,6 @@ def _ask_cosign(sign: Sign) -> str:
         cosign.check_installed(environment())
         return "cosign is installed"
     (pem,) = _values(sign.key_env)
-    password = os.environ.get(sign.password_env, "").strip()
+    password = read_secret(sign.password_env)
     cosign.public_key(cosign.Key(pem, password, sign.key_env), environment(), secrets=())
     return f"cosign can use the key in {sign.key_env}"

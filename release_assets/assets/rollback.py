@@ -1,126 +1,168 @@
-"""rollback: the floating tags that a release moved go back to what they pointed to before it."""
+"""rollback: the floating tags that point to a release go back to the release before it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
 import dagster as dg
+from packaging.version import Version
 
-from release_assets.assets.image_step import point_tag, published_images
+from release_assets.assets.image_step import point_tag
 from release_assets.assets.step import Recorded, Step, table
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
-from release_assets.image_tags import floating_tags, image_tag, is_in_series
+from release_assets.image_holders import observe_pointers, version_of
+from release_assets.image_tags import floating_tags, image_tag, published_versions, tagged_versions
+from release_assets.project import Project
+from release_assets.release import ParsedTag, Release, parse_tag
+from release_assets.tag_moves import (
+    Pointer,
+    RecordedMove,
+    TagMove,
+    as_rows,
+    before_release,
+    is_own,
+    lower_version,
+    moves_back,
+)
 
 ROLLBACK = "release_assets/rollback"  # the run tag that makes floating_tags go back instead of forward
+ROLLBACK_TO = "release_assets/rollback_to"  # the run tag that names the release to go to, where a person did
 HISTORY = 100  # materializations of one partition that are looked through
-
-
-@dataclass(frozen=True)
-class Move:
-    """A floating tag that was moved: the digests before (None where it did not exist) and after."""
-
-    tag: str
-    before: str | None
-    after: str
-
-
-def before_release(tag: str, now: str | None, moves: Iterable[Move]) -> str | None:
-    """Where `tag` pointed before its release moved it, from the release's own moves, the newest first.
-
-    None where the release did not put it where it is `now`, or where it did not exist. A release that was
-    rebuilt has moved it several times: what counts is the digest before the first of them.
-    """
-    here = now
-    for move in moves:
-        if move.tag == tag and move.after == here:
-            here = move.before
-    return here if here != now else None
 
 
 def roll_back(step: Step, registry: Registry) -> Recorded:
     """Point the floating tags of the step's release back, and record it as a materialization.
 
-    Where Dagster has no record of the move, the highest other version of the series counts. A tag that some
-    other release has moved meanwhile stays. Raises PermanentError where there is nothing to go back to.
+    Raises PermanentError where there is nothing to go back to.
     """
-    release = step.release
-    moves = list(_recorded_moves(step))
+    project, release, run_tags = step.project, step.release, step.context.run.tags
+    to = target_version(project, release, run_tags[ROLLBACK_TO]) if ROLLBACK_TO in run_tags else None
     with step.stage("observe"):
-        own = registry.manifest(image_tag(release.version, release.channel))
-        published = published_images(step, step.remote_tags, registry.tags())
-    ours = {move.after for move in moves} | ({own.digest} if own else set())
-    rows: list[dict[str, str]] = []
-    for tag, series in floating_tags(release.version, release.channel).items():
-        with step.stage("observe"):
-            there = registry.manifest(tag)
-        now = there.digest if there else None
-        if now is None or now not in ours:
-            rows.append(_row(tag, now, now, "not where this release put it"))
-            continue
-        back = before_release(tag, now, moves)
-        why = "where it pointed before"
-        if back is None and not any(move.tag == tag for move in moves):
-            others = {other for other in published - {release.version} if is_in_series(other, series)}
-            if others:
-                former = registry.manifest(image_tag(max(others), release.channel))
-                back = former.digest if former else None
-                why = f"no record of before: {max(others)} is the highest other version"
-        manifest = registry.manifest(back) if back is not None else None
-        if back is not None and manifest is None:
-            rows.append(_row(tag, now, now, f"the registry no longer has {back}, where it pointed before"))
-            continue
-        if manifest is None:
-            rows.append(_row(tag, now, now, "did not exist before, and no tag can point to nothing"))
-            continue
-        point_tag(step, registry, tag, manifest)
-        step.say(f"{tag} went back from {now} to {manifest.digest}")
-        rows.append(_row(tag, now, manifest.digest, why))
-    moved = [row["tag"] for row in rows if row["from"] != row["to"]]
-    if not moved:
-        raise PermanentError(
-            f"no floating tag of {release.tag} can go back: "
-            + ("; ".join(f"{row['tag']} {row['why']}" for row in rows) or "a prerelease has none"),
-            "Materialize floating_tags of the release that shall hold them.",
+        moves = plan_rollback(
+            registry, project, release, step.remote_tags, instance=step.context.instance, to=to
         )
-    state = "\n".join(f"{row['tag']} {row['to']}" for row in rows)
+    if not any(move.is_needed for move in moves):
+        raise nothing_to_roll_back(release, moves)
+    for move in moves:
+        if not move.is_needed or move.after is None:
+            step.say(f"{move.tag} stays: {move.why}")
+            continue
+        with step.stage("observe"):
+            manifest = registry.manifest(move.after.digest)
+        if manifest is None:
+            raise PermanentError(
+                f"the registry no longer has {move.after}, where {move.tag} should go",
+                "Roll back again to look for another release, or name one with --to.",
+            )
+        point_tag(step, registry, move.tag, manifest)
+        step.say(f"{move.tag} went back from {move.before} to {move.after}: {move.why}")
+    state = "\n".join(f"{move.tag} {move.after.digest if move.after else 'none'}" for move in moves)
     return Recorded(
         data_version=hashlib.sha256(state.encode()).hexdigest(),
         metadata={
             "action": "rollback",
-            "reason": step.context.run.tags.get("release_assets/reason", "none given"),
-            "moved": ", ".join(moved),
-            "tags": table(rows),
+            "reason": run_tags.get("release_assets/reason", "none given"),
+            "moved": ", ".join(move.tag for move in moves if move.is_needed),
+            "tags": table(as_rows(moves)),
         },
     )
 
 
-def _row(tag: str, now: str | None, then: str | None, why: str) -> dict[str, str]:
-    return {"tag": tag, "from": now or "none", "to": then or "none", "why": why}
+def target_version(project: Project, release: Release, tag: str) -> Version:
+    """Return the version of the tag that a rollback goes to.
 
-
-def _recorded_moves(step: Step) -> Iterable[Move]:
-    """The moves of floating tags that this partition's materializations record, the newest first.
-
-    Rollbacks are no moves of the release: going back twice must not go forward again.
+    Raises PermanentError where the tag is not a release of the same channel, or is the release itself.
     """
-    context = step.context
-    records = context.instance.fetch_materializations(
+    parsed = parse_tag(tag, project.tags.patterns)
+    if not isinstance(parsed, ParsedTag) or parsed.version not in tagged_versions(
+        release, [tag], project.tags.patterns
+    ):
+        raise PermanentError(
+            f"{tag!r} is not a {release.channel.value} release of {project.project}, as {release.tag} is",
+            "Name the tag of a release that held the floating tags before.",
+        )
+    if parsed.version == release.version:
+        raise PermanentError(
+            f"{release.tag} cannot be rolled back to itself", "Name another release with --to."
+        )
+    return parsed.version
+
+
+def nothing_to_roll_back(release: Release, moves: Sequence[TagMove]) -> PermanentError:
+    """Return the error for a rollback that would move no tag, with the reason for each tag."""
+    reasons = "; ".join(f"{move.tag}: {move.why}" for move in moves) or "a prerelease has no floating tag"
+    return PermanentError(
+        f"no floating tag of {release.tag} can go back: {reasons}",
+        "To point the floating tags to another release, name it with --to, or rebuild that release.",
+    )
+
+
+def plan_rollback(
+    registry: Registry,
+    project: Project,
+    release: Release,
+    remote_tags: Collection[str],
+    *,
+    instance: dg.DagsterInstance,
+    to: Version | None = None,
+) -> list[TagMove]:
+    """Observe the registry and return what a rollback of the release does to each of its floating tags.
+
+    `remote_tags` are the names of the remote's tags. The instance's records tell which digests were the
+    release's, and where tags pointed before. Nothing is changed. Raises a ReleaseError where the registry
+    does not answer.
+    """
+    patterns, channel = project.tags.patterns, release.channel
+    series = floating_tags(release.version, channel)
+    published = published_versions(release, remote_tags, registry.tags(), patterns)
+    tagged = tagged_versions(release, remote_tags, patterns)
+    found = observe_pointers(registry, series, published, channel)
+    own = registry.manifest(image_tag(release.version, channel))
+    recorded = list(recorded_moves(instance, project, release.tag))
+    ours = {move.after for move in recorded} | ({own.digest} if own is not None else set())
+    held = {
+        tag: there.digest
+        for tag, there in found.items()
+        if there is not None and is_own(release, there, ours)
+    }
+
+    wanted = {
+        lower_version(release, series[tag], versions) for tag in held for versions in (tagged, published)
+    }
+    images = {
+        version: manifest.digest
+        for version in ({*wanted, to} & published) - {None}
+        if version is not None and (manifest := registry.manifest(image_tag(version, channel))) is not None
+    }
+    before: dict[str, Pointer] = {}
+    for tag, digest in held.items():
+        former = before_release(tag, digest, recorded)
+        manifest = registry.manifest(former) if former is not None else None
+        if manifest is not None:
+            version = version_of(registry, manifest, published, channel)
+            before[tag] = Pointer(manifest.digest, version)
+    return moves_back(release, found, images, tagged=tagged, recorded=before, own=ours, to=to)
+
+
+def recorded_moves(instance: dg.DagsterInstance, project: Project, tag: str) -> Iterator[RecordedMove]:
+    """Yield the moves of floating tags that Dagster has recorded for a release, the newest first.
+
+    A rollback is not a move of the release: going back twice must not go forward again.
+    """
+    records = instance.fetch_materializations(
         dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([step.project.project, "floating_tags"]),
-            asset_partitions=[context.partition_key],
+            asset_key=dg.AssetKey([project.project, "floating_tags"]), asset_partitions=[tag]
         ),
         limit=HISTORY,
     ).records
     for record in records:
-        materialization = record.asset_materialization
-        metadata: Mapping[str, dg.MetadataValue] = materialization.metadata if materialization else {}
+        metadata = record.asset_materialization.metadata if record.asset_materialization else {}
         rows = metadata.get("tags")
         if "action" in metadata or not isinstance(rows, dg.TableMetadataValue):
             continue
         for row in rows.records:
             before, after = str(row.data["from"]), str(row.data["to"])
             if before != after:
-                yield Move(str(row.data["tag"]), None if before == "none" else before, after)
+                yield RecordedMove(str(row.data["tag"]), None if before == "none" else before, after)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.assets.step import Recorded, Step, release_node
-from release_assets.declared_version import check_version, version_in_file, version_in_pyproject
+from release_assets.declared_version import check_version, version_in_pyproject
 from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
 from release_assets.links import commit_link
 from release_assets.project import Project
+from release_assets.version_file import version_in_file
 
 
 def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
@@ -26,7 +27,8 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         release = step.release
         with step.stage("fetch"):
             commit = step.mirror.fetch(release.commit)
-        place = _check_declared_version(step)
+            step.mirror.require_lfs(release.commit, step.output)
+        place = check_declared_version(step)
         step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
         return Recorded(
             data_version=release.commit,
@@ -45,18 +47,21 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
     return work
 
 
-def _check_declared_version(step: Step) -> str | None:
-    """Where the version was found; None where only the built metadata can tell."""
+def check_declared_version(step: Step) -> str | None:
+    """Return where the version is declared, None where only the built metadata can tell.
+
+    Raises PermanentError where it differs from the tag's.
+    """
     release, package = step.release, step.project.package
     if package.version_file is not None:
-        text = step.mirror.read(release.commit, package.version_file)
-        if text is None:
+        content = step.mirror.read_bytes(release.commit, package.version_file)
+        if content is None:
             raise PermanentError(
                 f"{package.version_file}, the version_file of {step.project.project}, "
                 f"is not in commit {release.commit}",
                 "Correct version_file in the project's defs.yaml, or add the file and tag again.",
             )
-        declared, place = version_in_file(text, package.version_file), package.version_file
+        declared, place = version_in_file(content, package.version_file), package.version_file
     else:
         found = version_in_pyproject(step.read_source(release.commit, "pyproject.toml"))
         if found is None:

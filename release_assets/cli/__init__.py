@@ -2,34 +2,70 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import sys
+from typing import Any
 
 import click
 
-from release_assets.cli.check import check
-from release_assets.cli.demo import demo
-from release_assets.cli.rebuild import rebuild
-from release_assets.cli.rollback import rollback
-from release_assets.cli.sandbox import sandbox
-from release_assets.errors import ReleaseError
+from release_assets.errors import DeclarationError, ReleaseError
+
+# Imported when they are called: Dagster takes seconds, and `--help` and completion must not.
+COMMANDS = {
+    "init": "Write a defs.yaml for a repository, from what it holds.",
+    "check": "Try everything that a release will need, with requests that change nothing.",
+    "demo": "Release a real package on this machine: push a tag, and watch the sensors do the rest.",
+    "plan": "Show what a release of TAG would do now.",
+    "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
+    "rollback": "Point the floating tags that point to TAG's release back to the release before it.",
+    "schema": "Print the JSON schema of a project's defs.yaml.",
+    "sandbox": "Keep the stand-ins for PyPI, GitHub and Docker Hub running, to try things by hand.",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group whose commands are modules of this package, each with a command of the module's name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command, or return None for a name that is not one."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: Any = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; fail with the nearest name and with all of them where there is none."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            ctx.fail(f"No such command {args[0]!r}. {hint}There are: {', '.join(COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def commands() -> None:
     """Release Python packages with Dagster."""
 
 
-commands.add_command(check)
-commands.add_command(demo)
-commands.add_command(rebuild)
-commands.add_command(rollback)
-commands.add_command(sandbox)
-
-
 def main() -> None:
-    """The console script. Exit status 0 done, 1 failed, 2 wrong usage or configuration."""
+    """Run the console script. Exit status 0 done, 1 failed, 2 wrong usage or configuration."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a locale without ✓ must not end a release
     try:
         commands(prog_name="release-assets")
     except ReleaseError as error:
         click.echo(f"release-assets: {error.problem}\n{error.remedy}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, DeclarationError) else 1)

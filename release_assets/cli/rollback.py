@@ -1,42 +1,142 @@
-"""`release-assets rollback TAG`: the floating tags go back to what they pointed to before that release."""
+"""`release-assets rollback TAG`: the floating tags go back to the release before that one."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import click
 import dagster as dg
-from rich.console import Console
+from packaging.version import Version
 from rich.markup import escape
-from rich.table import Table
 
-from release_assets.assets.rollback import ROLLBACK
-from release_assets.cli.runs import declared_project, release_tag, run_docker_job
+from release_assets.assets.rollback import (
+    ROLLBACK,
+    ROLLBACK_TO,
+    nothing_to_roll_back,
+    plan_rollback,
+    target_version,
+)
+from release_assets.cli.options import dry_run_option, json_option, project_option, verbose_option
+from release_assets.cli.runs import dagster_instance, declared_project, release_of, runs_of
+from release_assets.cli.tag_lines import move_lines
+from release_assets.cli.terminal import print_lines
+from release_assets.errors import PermanentError, ReleaseError
+from release_assets.links import manage_page
+from release_assets.project import Image, Project
+from release_assets.release import Release
+from release_assets.tag_moves import TagMove, as_rows
+from release_assets.world import needs_login, observing_registry, step_of, why_hidden
 
 
 @click.command()
 @click.argument("tag")
-@click.option("--project", help="Which project, where there are several.")
-@click.option("--reason", default="none given", help="Why; it is recorded with the run.")
-@click.option("--json", "as_json", is_flag=True, help="Print what moved as one line of JSON.")
-def rollback(tag: str, project: str | None, reason: str, as_json: bool) -> None:
-    """Take the floating tags that TAG's release moved back to what they pointed to before it."""
+@project_option
+@click.option("--to", "to_tag", metavar="TAG", help="Go to this release instead of the highest one before.")
+@click.option("--reason", default="none given", help="Say why. It is recorded with the run.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run_option("Show what would move, and do nothing.")
+@json_option("Print what moved as one line of JSON.")
+@verbose_option
+def rollback(
+    tag: str,
+    project: str | None,
+    to_tag: str | None,
+    reason: str,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Point the floating tags that point to TAG's release back to the release before it.
+
+    A floating tag (1.2, 1, latest) goes to the highest release before TAG in its series. Where the image of
+    that one is gone, it goes to what it pointed to before. The command shows what moves and asks. The next
+    release moves the tags on, and so does `release-assets rebuild TAG`.
+
+    The package index and GitHub keep the release: the command prints the page where you can yank it.
+    """
     declared = declared_project(project)
-    metadata = run_docker_job(
-        declared,
-        release_tag(declared, tag),
-        ["floating_tags"],
-        {ROLLBACK: "true", "release_assets/reason": reason},
-    )
-    rows = metadata["floating_tags"]["tags"]
-    assert isinstance(rows, dg.TableMetadataValue)  # noqa: S101  (a rollback that moved nothing has failed)
-    moves = [dict(row.data) for row in rows.records]
-    if as_json:
-        click.echo(json.dumps({"project": declared.project, "tag": tag, "tags": moves}))
+    if declared.image is None:
+        raise click.UsageError(f"{declared.project} declares no image, so it has no floating tags.")
+    release, remote_tags = release_of(declared, tag)
+    to_release = release_of(declared, to_tag)[0] if to_tag is not None else None
+    try:
+        to = target_version(declared, release, to_release.tag) if to_release is not None else None
+    except PermanentError as error:
+        raise click.UsageError(f"{error.problem}\n{error.remedy}") from None
+
+    with dagster_instance() as instance:
+        moves, words = _planned(declared, declared.image, release, remote_tags, to, instance)
+        if moves is not None and not any(move.is_needed for move in moves):
+            raise nothing_to_roll_back(release, moves)
+        if not as_json:
+            explanation = move_lines(moves, digests=True) if moves is not None else [escape(words)]
+            stays = _what_stays(declared, release, instance)
+            print_lines([f"Rollback of {escape(tag)}:", *explanation, *stays])
+    if dry_run:
+        if as_json:
+            click.echo(json.dumps(_answer(declared, tag, as_rows(moves or []), dry_run=True)))
         return
-    shown = Table(title=f"{declared.project}: rolled back {tag}", title_justify="left", box=None)
-    for column in ("tag", "from", "to", "why"):
-        shown.add_column(column, overflow="fold")
-    for move in moves:
-        shown.add_row(*(escape(str(move[column])) for column in ("tag", "from", "to", "why")))
-    Console(highlight=False).print(shown)
+    _ask(yes)
+    run_tags = {ROLLBACK: "true", "release_assets/reason": reason}
+    if to_release is not None:
+        run_tags[ROLLBACK_TO] = to_release.tag
+    with runs_of(declared, verbose=verbose) as runs:
+        view = runs.run(f"{declared.project}_docker", tag, nodes=["floating_tags"], tags=run_tags)
+    recorded = view.nodes["floating_tags"].metadata
+    rows = [dict(row.data) for row in recorded["tags"].records]
+    if as_json:
+        click.echo(json.dumps(_answer(declared, tag, rows, dry_run=False)))
+    else:
+        print_lines([f"Rolled back {escape(tag)}. Moved: {escape(str(recorded['moved']))}."])
+
+
+def _planned(
+    project: Project,
+    image: Image,
+    release: Release,
+    remote_tags: Collection[str],
+    to: Version | None,
+    instance: dg.DagsterInstance,
+) -> tuple[list[TagMove] | None, str]:
+    """Return what would move; None and the reason where the registry shows it to those who log in only."""
+    registry = observing_registry(image)
+    try:
+        return plan_rollback(registry, project, release, remote_tags, instance=instance, to=to), ""
+    except ReleaseError as error:
+        login = (image.username_env, image.token_env)
+        if not needs_login(error, *login):
+            raise
+        return None, f"What moves is decided by the run: {image.repository} is {why_hidden(error, *login)}."
+
+
+def _answer(
+    project: Project, tag: str, rows: Sequence[Mapping[str, Any]], *, dry_run: bool
+) -> dict[str, Any]:
+    return {"project": project.project, "tag": tag, "dry_run": dry_run, "tags": list(rows)}
+
+
+def _ask(yes: bool) -> None:
+    """Go on only where a person agrees. Raises UsageError where there is nobody to ask."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked: standard input is not a terminal. Add --yes.")
+    click.confirm("Do it?", abort=True, err=True)
+
+
+def _what_stays(project: Project, release: Release, instance: dg.DagsterInstance) -> list[str]:
+    """Return what a rollback cannot undo, with the page where a person can."""
+    page = None
+    with contextlib.suppress(ReleaseError):
+        name = step_of(project, release.tag, {release.tag: release.commit}, instance).declared_name
+        simple_url = project.index_for(release.channel).simple_url
+        page = manage_page(simple_url, name, str(release.version)) if name is not None else None
+    return [
+        f"The package index and GitHub keep {release.version}.",
+        *([f"PyPI has no API to yank a release. Yank it there: {escape(page)}"] if page is not None else []),
+    ]

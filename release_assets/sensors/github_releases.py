@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from release_assets.destinations import github
 from release_assets.project import Project
 from release_assets.release import ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.secrets import read_secret
 
 TICK_SECONDS = 10
 
@@ -100,7 +100,7 @@ def github_releases(
         answer = github.published_releases(
             project.github.api_url,
             project.github.repository,
-            os.environ.get(project.github.token_env),
+            read_secret(project.github.token_env) or None,
             seen.pages if seen else [],
             token_env=project.github.token_env,
         )

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from release_assets.assets.image_owner import revision_label
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
-
-
-@pytest.mark.parametrize(
-    ("config", "revision"),
-    [
-        (json.dumps({"config": {"Labels": {"org.opencontainers.image.revision": "abc"}}}).encode(), "abc"),
-        (json.dumps({"config": {"Labels": None}}).encode(), None),
-        (json.dumps({"config": {"Labels": {"version": "1"}}}).encode(), None),
-        (b"[]", None),
-        (b"\xff not JSON", None),
-    ],
-    ids=["labelled", "no-labels", "other-labels", "no-config", "garbage"],
-)
-def test_the_commit_that_an_image_says_it_was_built_from(config: bytes, revision: str | None) -> None:
-    assert revision_label(config) == revision
 
 
 @pytest.mark.engine

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from release_assets_tests.maintainer import Maintainer
 
 
@@ -23,7 +25,7 @@ def test_a_tag_whose_version_does_not_match_is_refused_with_both_versions(mainta
     assert outcome.failed == ["version"]
     assert outcome.retried == []
     words = outcome.words("version")
-    assert "tag v1.2.4 is version 1.2.4, but pyproject.toml: [project] version says '1.2.3'" in words
+    assert "tag v1.2.4 is version 1.2.4, but pyproject.toml: [project] version is '1.2.3'" in words
     assert "What to do: Set the version in pyproject.toml to 1.2.4 and tag that commit" in words
     assert maintainer.served() == {}
 
@@ -67,3 +69,29 @@ def test_a_version_file_that_is_not_there_is_named(maintainer: Maintainer) -> No
         outcome.words("version")
     )
     assert outcome.retried == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("VERSION", "1.2.3\r\n".encode("utf-16")),
+        ("VERSION", b"\xef\xbb\xbf1.2.3\n"),
+        ("sample/__about__.py", b"# coding: latin-1\n__author__ = 'Andr\xe9'\n__version__ = '1.2.3'\n"),
+        ("Cargo.toml", b'[package]\nname = "sample"\nversion = "1.2.3"\n'),
+    ],
+    ids=["utf-16", "byte-order-mark", "latin-1", "cargo"],
+)
+def test_a_version_file_is_read_byte_for_byte(maintainer: Maintainer, path: str, content: bytes) -> None:
+    maintainer.attributes["package"] = {"version_file": path}
+    (maintainer.repository.path / path).write_bytes(content)
+    maintainer.tag("v1.2.3", "0.0.0")
+    assert maintainer.materialize("v1.2.3", "version").metadata("version")["declared_in"] == path
+
+
+def test_a_file_that_is_no_version_is_not_printed(maintainer: Maintainer) -> None:
+    maintainer.attributes["package"] = {"version_file": "LICENSE"}
+    maintainer.tag("v1.2.3", "1.2.3", LICENSE="Permission is hereby granted\nto any person\n")
+    outcome = maintainer.materialize("v1.2.3", "version")
+    assert (outcome.failed, outcome.retried) == (["version"], [])
+    assert "LICENSE holds 2 lines; expected one, the version" in outcome.words("version")
+    assert "hereby" not in outcome.said + outcome.words("version")

@@ -6,14 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from release_assets.process import environment
+from release_assets.sandbox.registry import Registry as RealRegistry
 from release_assets.sandbox.stack import DAGSTER_YAML
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.pushed_images import PLATFORM, push_image
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 
@@ -61,3 +63,28 @@ def terminal(
     maintainer.tag("v1.0.0", "1.0.0")
     maintainer.tag("v1.1.0", "1.1.0", **{"README.md": "newer\n"})
     return open_terminal(maintainer, tmp_path_factory.mktemp("terminal"))
+
+
+@pytest.fixture(scope="module")
+def shelf(
+    new: NewMaintainer,
+    package_stands: Stands,
+    registry: RealRegistry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Terminal:
+    """A project whose images were pushed by hand: no engine is needed to move floating tags."""
+    variables = {"DOCKER_USERNAME": registry.username, "DOCKER_TOKEN": registry.token}
+    maintainer = new(replace(package_stands, variables={**package_stands.variables, **variables}))
+    maintainer.attributes["image"] = {
+        "repository": f"{registry.host}/tests/{maintainer.name}",
+        "platforms": [PLATFORM],
+        "cache": "none",
+    }
+    return open_terminal(maintainer, tmp_path_factory.mktemp("shelf"))
+
+
+def publish(maintainer: Maintainer, version: str) -> str:
+    """Tag a version, push its image and let the floating tags follow; return the digest."""
+    digest = push_image(maintainer, version, maintainer.tag(f"v{version}", version))
+    assert maintainer.materialize(f"v{version}", "floating_tags").success
+    return digest

@@ -105,12 +105,14 @@ WAYS: dict[str, Callable[[Asked], object]] = {
 
 def short_waits(patch: pytest.MonkeyPatch) -> None:
     """What is waited for minutes elsewhere is waited for seconds here."""
-    for module, name in (
-        (http, "FILE_SECONDS"), (package_index, "PAGE_SECONDS"), (registry, "SECONDS"),
-        (git, "LOOK_SECONDS"), (git, "FETCH_SECONDS"), (github, "LIST_SECONDS"), (registry, "LIST_SECONDS"),
+    for name in (
+        "http.sizes.FILE_SECONDS", "package_index.access.PAGE_SECONDS", "registry.client.SECONDS",
+        "registry.client.LIST_SECONDS", "git.command.LOOK_SECONDS",
+        "git.command.FETCH_SECONDS",
+        "github.reading.LIST_SECONDS",
     ):  # fmt: skip
-        patch.setattr(module, name, SECONDS)
-    patch.setattr(github, "ATTEMPTS_END", 0.0)
+        patch.setattr(f"release_assets.destinations.{name}", SECONDS)
+    patch.setattr("release_assets.destinations.github.publishing.ATTEMPTS_END", 0.0)
 
 
 def ask(case: str, way: str, folder: Path) -> Asked:

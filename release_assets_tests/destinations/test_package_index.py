@@ -402,6 +402,13 @@ def test_a_download_with_other_bytes_leaves_nothing(server: ScriptedServer, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_download_is_as_large_as_the_index_accepts(server: ScriptedServer, tmp_path: Path) -> None:
+    server.answers(Told(body=b"bytes"), Told(body=b"bytes"))
+    with pytest.raises(TransientError, match="more than 4 bytes"):
+        download(served_at(server, WHEEL, sha(b"bytes")), tmp_path, limit=4)
+    assert download(served_at(server, WHEEL, sha(b"bytes")), tmp_path, limit=5).read_bytes() == b"bytes"
+
+
 def test_a_truncated_download_is_transient(server: ScriptedServer, tmp_path: Path) -> None:
     server.answers(Told(body=b"byt", length=5))
     with pytest.raises(TransientError):

@@ -353,7 +353,7 @@ def test_a_wrong_password_names_the_variables(registry: RealRegistry) -> None:
 def test_no_credentials_where_some_are_wanted_says_to_set_them(registry: RealRegistry) -> None:
     with pytest.raises(PermanentError) as raised:
         client(registry.host, "registry-client/preflight").check_access()
-    assert raised.value.remedy == "Set IMAGE_USER and IMAGE_TOKEN: the registry wants a login."
+    assert raised.value.remedy == "Set IMAGE_USER and IMAGE_TOKEN: the registry requires authentication."
 
 
 # A server that misbehaves
@@ -413,14 +413,12 @@ def test_a_token_server_that_refuses_names_the_variables(server: ScriptedServer)
     assert "IMAGE_USER and IMAGE_TOKEN" in raised.value.remedy
 
 
-@pytest.mark.parametrize(
-    "realm", ["http://auth.example/token", "ftp://localhost/token", "nowhere", "http://["]
-)
+@pytest.mark.parametrize("realm", ["http://auth.example/token", "ftp://localhost/token", "http://["])
 def test_credentials_are_not_sent_where_the_registry_should_not_send_us(
     server: ScriptedServer, realm: str
 ) -> None:
     server.answers(challenge(server, realm))
-    with pytest.raises(PermanentError, match="for a token, which is not https"):
+    with pytest.raises(PermanentError, match="as the place for a token, which is not https"):
         scripted(server).manifest("1.2.3")
     assert len(server.seen) == 1
 

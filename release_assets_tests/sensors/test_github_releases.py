@@ -168,6 +168,15 @@ def test_a_page_that_did_not_change_is_asked_for_by_its_etag(sensor: Ticks, serv
     assert [request.headers.get("if-none-match") for request in server.seen] == [None, '"1"', '"1"']
 
 
+def test_a_token_with_a_line_break_at_its_end_is_sent_without_it(
+    sensor: Ticks, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "t0ken\n")
+    server.answers(page("v1.0"))
+    assert sensor.tick() == []
+    assert server.seen[0].headers["authorization"].split()[1:] == ["t0ken"]
+
+
 def test_an_outage_fails_the_tick_and_forgets_nothing(sensor: Ticks, server: ScriptedServer) -> None:
     server.answers(page("v1.0"), Told(503))
     sensor.tick()

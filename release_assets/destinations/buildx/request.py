@@ -1,0 +1,135 @@
+"""What is built: one platform's image, and the arguments that buildx gets for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from release_assets.destinations.buildx.engine import Engine, check_platform
+from release_assets.destinations.registry import Repository
+from release_assets.errors import PermanentError
+from release_assets.image_tags import platform_suffix
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One platform's image: from where, with what, to which tag."""
+
+    repository: Repository
+    tag: str
+    platform: str
+    context: Path
+    dockerfile: Path
+    build_args: Mapping[str, str]
+    build_contexts: Mapping[str, str]  # name → folder or docker-image://…
+    labels: Mapping[str, str]
+    cache: Literal["registry", "local", "none"]
+    cache_folder: Path
+    builder: str | None
+    source_date_epoch: int
+    reproducible: bool = False  # the same commit makes the same digest: no cache, the commit's time in layers
+    pull: bool = False  # ask the registry for base images that the engine has
+    provenance: bool = True
+    sbom_generator: str | None = None
+    emulate_unreachable: bool = False
+    username_env: str = "DOCKER_USERNAME"  # these two for errors only
+    token_env: str = "DOCKER_TOKEN"
+
+    @property
+    def reference(self) -> str:
+        """Where the image is pushed to."""
+        return self.repository.reference(self.tag)
+
+    @property
+    def used_cache(self) -> Literal["registry", "local", "none"]:
+        """Return the cache that this build reads and writes.
+
+        BuildKit does not rewrite the layers that come from a cache (moby/buildkit#4748), so that a
+        reproducible build has none.
+        """
+        return "none" if self.reproducible else self.cache
+
+
+def check_request(engine: Engine, request: BuildRequest) -> None:
+    """Raise PermanentError unless the engine can do what is asked."""
+    check_platform(engine, request.platform)
+    if request.sbom_generator and not engine.exports_cache:
+        raise PermanentError(
+            f"{engine.name} cannot attach an SBOM: its image store is docker's own",
+            "Turn on containerd's image store in the engine's daemon.json "
+            '({"features": {"containerd-snapshotter": true}}), or take sbom_generator out of defs.yaml.',
+        )
+    if request.reproducible and not engine.exports_cache:
+        raise PermanentError(
+            f"{engine.name} cannot rewrite timestamps: its image store is docker's own",
+            "Turn on containerd's image store in the engine's daemon.json "
+            '({"features": {"containerd-snapshotter": true}}), or take reproducible out of defs.yaml.',
+        )
+
+
+def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> list[str]:
+    """The arguments after `docker buildx`. Values from the YAML are data: each is one argument."""
+    arguments = [
+        "build",
+        "--platform", request.platform,
+        "--file", str(request.dockerfile),
+        "--tag", request.reference,
+        "--progress", "rawjson",
+        "--metadata-file", str(metadata),
+    ]  # fmt: skip
+    if engine.exports_cache:
+        # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
+        # Docker's own second push points the tag to the image and its attestations, before the index again.
+        push = "" if engine.pushes_twice else "true"
+        output = f"type=image,push={push}"
+        if request.reproducible:
+            # What docker keeps it unpacks, and it refuses to rewrite timestamps next to that.
+            output += ",store=false,rewrite-timestamp=true"
+            arguments.append("--no-cache")
+        arguments += ["--output", output]
+        # mode=min: of mode=max every build argument and every named context would be public.
+        arguments += ["--attest", f"type=provenance,{'mode=min' if request.provenance else 'disabled=true'}"]
+        if request.sbom_generator:
+            arguments += ["--attest", _fields("type=sbom", f"generator={request.sbom_generator}")]
+    else:
+        arguments.append("--push")  # docker's own image store has neither of these, nor attestations
+    if request.pull:
+        arguments.append("--pull")
+    for name, value in request.build_args.items():
+        arguments += ["--build-arg", f"{name}={value}"]
+    for name, where in request.build_contexts.items():
+        arguments += ["--build-context", f"{name}={where}"]
+    for name, value in request.labels.items():
+        arguments += ["--label", f"{name}={value}"]
+    suffix = platform_suffix(request.platform)
+    # One reference for each platform: a shared one is overwritten by whoever exports last (buildx#1044).
+    # A cache that cannot be exported must not fail an image that was pushed.
+    if request.used_cache == "registry":
+        reference = request.repository.reference(f"buildcache-{suffix}")
+        arguments += ["--cache-from", f"type=registry,ref={reference}"]
+        if engine.exports_cache:
+            options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+            arguments += ["--cache-to", f"type=registry,ref={reference},{options}"]
+    elif request.used_cache == "local":
+        folder = local_cache_folder(request)
+        if (folder / "index.json").exists():
+            arguments += ["--cache-from", _fields("type=local", f"src={folder}")]
+        if engine.exports_cache:
+            arguments += ["--cache-to", _fields("type=local", f"dest={folder}", "mode=max,ignore-error=true")]
+    return [*arguments, "--", str(request.context)]
+
+
+def local_cache_folder(request: BuildRequest) -> Path:
+    """Each platform's own: two builds do not write to one."""
+    return request.cache_folder / platform_suffix(request.platform)
+
+
+def _fields(first: str, value: str, *others: str) -> str:
+    """A line of CSV, as buildx reads it, with a value that may hold a comma or a quotation mark."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([first, value])
+    return ",".join([line.getvalue(), *others])

@@ -1,0 +1,85 @@
+"""What the simple page holds: the truth here, since it is what pip reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.utils import canonicalize_name
+from pydantic import ValidationError
+from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
+
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, get, one_line, parsed_json
+from release_assets.destinations.package_index.answers import raise_for_status
+from release_assets.errors import TransientError
+
+PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
+PARTS = 500_000  # of a simple page's JSON, each looked at by pydantic; the largest on PyPI have 200,000
+TAGS = 200_000  # of HTML in a simple page; the largest on PyPI have a quarter
+PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """One file of a project, as its simple page shows it. `sha256` is lower-case hex, None if not served."""
+
+    filename: str
+    sha256: str | None
+    url: str
+    yanked: bool
+    uploaded: datetime | None = None  # PEP 700's upload-time, None where the index does not say it
+
+
+def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> dict[str, IndexFile]:
+    """The files that the index serves for `project`, by file name; {} where it does not know the project.
+
+    Asks as pip does (PEP 691 JSON or PEP 503 HTML), past the caches that obey. `seconds` bounds all of it.
+    Raises TransientError where the answer is missing or makes no sense, PermanentError on other 4xx.
+    """
+    url = f"{simple_url.rstrip('/')}/{canonicalize_name(project)}/"
+    headers = {"Accept": ACCEPT_JSON_PREFERRED, "Cache-Control": "no-cache"}
+    answer = get(url, headers=headers, seconds=seconds, limit=PAGE_LIMIT)
+    if answer.status == 404:
+        return {}
+    raise_for_status(answer, "Check the index's simple_url in the project's YAML.")
+    try:
+        page = _parsed(answer, project)
+    # The parsers fail on garbage in many ways (ValueError, RecursionError, their own), none of them ours.
+    except Exception as error:
+        # Some repeat the whole page, and pydantic has a paragraph for each mistake in it.
+        said = f"{error.error_count()} mistakes" if isinstance(error, ValidationError) else str(error)
+        raise TransientError(
+            f"{one_line(url)} answered {answer.status} with something that is no simple page: "
+            f"{one_line(said)}",
+            f"{AGAIN} If it lasts, check the index's simple_url in the project's YAML.",
+        ) from None
+    return {
+        package.filename: IndexFile(
+            filename=package.filename,
+            sha256=_sha256(package.digests.get("sha256")),
+            url=package.url,
+            yanked=package.is_yanked,
+            uploaded=package.upload_time,
+        )
+        for package in page.packages
+    }
+
+
+def _parsed(answer: Answer, project: str) -> ProjectPage:
+    """The simple page in the answer. Raises whatever its parsers do."""
+    content_type, _, _ = answer.headers.get("content-type", "not said").partition(";")
+    match content_type.strip().lower():
+        case "application/vnd.pypi.simple.v1+json":
+            return ProjectPage.from_json_data(parsed_json(answer.body, PARTS), answer.url)
+        case "application/vnd.pypi.simple.v1+html" | "text/html":
+            # The parser takes a kilobyte of memory for each, however short it is.
+            if (tags := answer.body.count(b"<")) > TAGS:
+                raise ValueError(f"it has {tags} tags, and more than {TAGS} are not read")
+            return ProjectPage.from_html(project, answer.body, answer.url)
+    raise ValueError(f"its content type is {content_type}")
+
+
+def _sha256(served: str | None) -> str | None:
+    """A hash in the page as lower-case hex; None where it is none."""
+    return served.lower() if served is not None and re.fullmatch(r"[0-9a-fA-F]{64}", served) else None
