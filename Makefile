@@ -20,7 +20,7 @@ test: check
 chaos: .venv/installed
 	$(BIN)/python -m tools.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
 
-# A release against a plain script, as in docs/performance.md. ROWS=small PAIRS=1 is the quickest look.
+# Ours against a plain script, as in docs/performance.md: 40 minutes. PAIRS=1 and ROWS=small measure less.
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROWS),--rows $(ROWS))
 
@@ -57,4 +57,4 @@ lock:
 
 # What demo and tests keep from one time to the next goes, too: engine storage, base image, downloads.
 clean:
-	rm -rf .venv .demo .sandbox
+	rm -rf .venv .bench .demo .sandbox
