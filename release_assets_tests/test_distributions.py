@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 from packaging.version import Version
 
+from release_assets.distributions import files as distributions
 from release_assets.distributions.files import (
     Checked,
     build,
@@ -21,7 +22,6 @@ from release_assets.distributions.files import (
     same_contents,
     unpack_sdist,
 )
-from release_assets.distributions.files import files as distributions
 from release_assets.errors import PermanentError
 from release_assets.project import PackageIndex, TestPackageIndex
 from release_assets.rules.declared_version import check_version, name_in_pyproject, version_in_pyproject

@@ -28,7 +28,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from release_assets._compat.tar import tarfile
-from release_assets.distributions.files import isolation
+from release_assets.distributions import isolation
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import PackageIndex

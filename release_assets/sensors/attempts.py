@@ -8,9 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from release_assets.assets.image import image_name
 from release_assets.destinations import git, github, package_index
 from release_assets.errors import ReleaseError
+from release_assets.nodes.image_step import image_name
 from release_assets.project import Project
 from release_assets.rules.declared_version import name_in_pyproject
 from release_assets.rules.tags import ParsedTag, channel_of, parse_tag

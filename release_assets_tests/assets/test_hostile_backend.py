@@ -29,8 +29,8 @@ MARK = "hostile-was-here"
 WORKER = """
 import json, sys
 from pathlib import Path
-from release_assets.distributions.files import isolation
-from release_assets.distributions.files import files as distributions
+from release_assets.distributions import isolation
+from release_assets.distributions import files as distributions
 folder, walls = Path(sys.argv[1]), json.loads(sys.argv[2])
 if not walls:
     isolation.is_available = lambda: False

@@ -12,7 +12,7 @@ import pytest
 
 from release_assets import process
 from release_assets.destinations.git import Mirror, observe_tags
-from release_assets.distributions.files import isolation
+from release_assets.distributions import isolation
 from release_assets.errors import PermanentError
 from release_assets.notes import cliff
 from release_assets.notes.source import Notes, release_notes
