@@ -36,7 +36,9 @@ from release_assets.nodes.image_step import (
     reason_for,
     wanted_labels,
 )
-from release_assets.nodes.step import Recorded, Step, release_node, table
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.process import redact
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions

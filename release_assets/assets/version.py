@@ -6,7 +6,8 @@ import dagster as dg
 
 from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
-from release_assets.nodes.step import Recorded, Step, release_node
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.declared_version import check_version, version_in_pyproject
 from release_assets.rules.links import commit_link

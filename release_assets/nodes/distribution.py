@@ -12,7 +12,8 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.files import check, read_metadata, same_contents
 from release_assets.distributions.store import Distribution, Kind, sha256_of
 from release_assets.errors import ConflictError
-from release_assets.nodes.step import Recorded, Step
+from release_assets.nodes.node import Recorded
+from release_assets.nodes.step import Step
 from release_assets.rules import warehouse
 
 
