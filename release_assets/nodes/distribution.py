@@ -1,4 +1,4 @@
-"""What sdist and wheel share: kept once, adopted where the index has them, never silently replaced."""
+"""The nodes of sdist and wheel: kept once, adopted where the index has them, never silently replaced."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def refuse_closed_release(step: Step, kind: Kind) -> None:
 
 
 def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, IndexFile]) -> Distribution:
-    """What the index serves in the place of `kept`, kept from now on; `kept` itself where that is the same.
+    """Return what the index serves in the place of `kept`, kept from now on; or `kept` where it is that.
 
     Two daemons that release the same tag build twice, and the bytes that came first are the release's.
     Raises ConflictError where the contents differ.

@@ -1,4 +1,4 @@
-"""What a look answers, and how a failure becomes an answer."""
+"""Rows, which looks answer with. A failure becomes a row, too."""
 
 from __future__ import annotations
 
