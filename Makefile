@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test chaos check format docs lock clean
+.PHONY: demo test chaos bench check format lock clean docs
 
 demo: .venv/installed
 	$(BIN)/release-assets demo $(if $(ONCE),--once)
@@ -16,10 +16,15 @@ test: check
 chaos: .venv/installed
 	$(BIN)/python -m release_assets_tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
 
+# A release against a plain script, as in docs/performance.md. ROWS=small PAIRS=1 is the quickest look.
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROWS),--rows $(ROWS))
+
 check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.words
 
 format: .venv/installed
 	$(BIN)/ruff format .

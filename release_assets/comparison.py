@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.image_tags import image_tag, platform_tag
 from release_assets.observed import Hidden, Images, World
 from release_assets.project import Project

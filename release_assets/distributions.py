@@ -34,6 +34,7 @@ from release_assets.project import PackageIndex
 from release_assets.tar import tarfile
 
 BUILD_SECONDS = 1800.0
+UMASK = 0o022  # modes are packed: what the backend writes is readable for everybody, whatever our umask
 CHECK_SECONDS = 120.0
 METADATA_LIMIT = 10 * 1000 * 1000  # bytes of core metadata that are read; a README is in it
 UNPACKED_LIMIT = 2 * 1000**3  # bytes an sdist or a wheel may unpack to
@@ -72,7 +73,16 @@ def build(
     home.mkdir()
     settings = {name: os.environ[name] for name in INDEX_SETTINGS if name in os.environ}
     env = environment(
-        HOME=str(home), UV_CACHE_DIR=str(cache), SOURCE_DATE_EPOCH=str(epoch), NO_COLOR="1", **settings
+        HOME=str(home),
+        UV_CACHE_DIR=str(cache),
+        SOURCE_DATE_EPOCH=str(epoch),
+        NO_COLOR="1",
+        # A backend that packs all that is there would pack our paths with its own compiled modules.
+        PYTHONPYCACHEPREFIX=str(scratch / "bytecode"),
+        # Backends run git, and nothing that is configured on this machine may change what they find.
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_ATTR_NOSYSTEM="1",
+        **settings,
     )
     started = time.monotonic()
     marks: list[float] = []
@@ -100,7 +110,7 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow)
+        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.

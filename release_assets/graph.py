@@ -12,8 +12,6 @@ from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
-from release_assets.checks.image import image_checks
-from release_assets.checks.manifest_list import manifest_list_checks
 from release_assets.executor import parallel_executor
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
@@ -55,10 +53,6 @@ def build_release_graph(project: Project) -> dg.Definitions:
         manifest_list(project, project.image, partitions),
         floating_tags(project, project.image, partitions),
     ]
-    checks = [
-        *(image_checks(project, project.image, platform, partitions) for platform in project.image.platforms),
-        manifest_list_checks(project, project.image, partitions),
-    ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
         selection=dg.AssetSelection.assets(release_half[0], *docker_half),
@@ -67,7 +61,6 @@ def build_release_graph(project: Project) -> dg.Definitions:
     )
     return dg.Definitions(
         assets=[*release_half, *docker_half],
-        asset_checks=checks,
         jobs=[release_job, docker_job],
         sensors=[
             release_tags(project, partitions, release_job, docker_job),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def image_labels(
-    *, version: str, revision: str, source: str, created: datetime, licenses: str | None
+    *, version: str, revision: str, source: str | None, created: datetime, licenses: str | None
 ) -> dict[str, str]:
     """The labels by the names of OCI's image-spec; `created` is the commit's time, so that they reproduce."""
     named = {

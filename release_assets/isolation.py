@@ -35,18 +35,23 @@ def is_available() -> bool:
     return True
 
 
-def isolated(argv: Sequence[str], *, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
+def isolated(
+    argv: Sequence[str], *, readable: Iterable[Path], writable: Iterable[Path], network: bool = True
+) -> list[str]:
     """The command line that runs `argv` and shows it system folders, our interpreter, and the given paths.
 
     It has process ids of its own, so that no environment of a parent can be read, and a /tmp of its own.
     It has no capabilities: bubblewrap leaves root all of them, and with those what is shown read-only can be
-    mounted anew to be written. The network stays: build environments are fetched over it.
+    mounted anew to be written. The network stays, unless it is switched off: build environments are fetched
+    over it.
     """
     wrapped = [
         "bwrap", "--die-with-parent", "--cap-drop", "ALL",
         "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
         "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
+    if not network:
+        wrapped.append("--unshare-net")
     mounts = {Path("/tmp"): "--tmpfs", Path("/usr"): "--ro-bind"}  # noqa: S108  (its own, empty)
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "opt"):
         folder = Path("/", name)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlsplit
 
 import dagster as dg
 
-from release_assets.project import Project
+from release_assets.project import Project, is_loopback
+
+# Hosts of web pages that have another name for ssh.
+SSH_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
+# Hosts whose web pages have the path of the remote, on https; servers of one's own are told by their names.
+PUBLIC = re.compile(r"(www\.)?(github\.com|gitlab\.com|bitbucket\.org|codeberg\.org|gitea\.com|git\.sr\.ht)")
+OWN = re.compile(r"(gitlab|gitea|forgejo)\..+")
 
 
 def web_url(project: Project) -> str | None:
@@ -15,11 +26,63 @@ def web_url(project: Project) -> str | None:
     api.github.com belongs to github.com; a GitHub Enterprise server has its API below /api/v3.
     """
     parts = urlsplit(project.github.api_url)
-    if parts.hostname == "api.github.com":
-        return f"https://github.com/{project.github.repository}"
+    host = parts.hostname or ""
+    if host == "api.github.com" or (host.startswith("api.") and host.endswith(".ghe.com")):
+        return f"https://{host.removeprefix('api.')}/{project.github.repository}"
     if parts.path.rstrip("/").endswith("/api/v3"):
         return f"{parts.scheme}://{parts.netloc}/{project.github.repository}"
     return None
+
+
+def source_url(project: Project) -> str | None:
+    """Return the web address of the repository that is released, None where the remote does not tell it.
+
+    It is public, so that it never holds a user, a token, or a path of this machine or of a server.
+    """
+    return remote_web_url(project.repository, project.github.repository, web_url(project))
+
+
+def remote_web_url(remote: str, github_repository: str, github_url: str | None) -> str | None:
+    """Return the web address of a git remote, None where there may be none.
+
+    A remote that ends with `github_repository`, such as one with an alias of ~/.ssh/config as its host, is at
+    `github_url`. For http(s) the address is the remote's own; over ssh and git:// only the hosts that are
+    known for web pages at the same path have one.
+    """
+    host, path, scheme = _parts_of(remote)
+    path = path.strip("/").removesuffix(".git").rstrip("/")
+    if not host or not path or is_loopback(f"//{host}"):
+        return None
+    if github_url is not None and path.lower() == github_repository.lower():
+        return github_url
+    host = SSH_HOSTS.get(host, host)
+    if PUBLIC.fullmatch(host):
+        return f"https://{host.removeprefix('www.')}/{path}"
+    if scheme in {"http", "https"}:
+        return f"{scheme}://{host}/{path}"
+    return f"https://{host}/{path}" if OWN.fullmatch(host) else None
+
+
+def _parts_of(remote: str) -> tuple[str, str, str]:
+    """Return host, path and scheme of a remote as git reads it; no host where it is a path.
+
+    The host has its port where a browser would need it.
+    """
+    scheme, separator, _ = remote.partition("://")
+    if not separator:  # user@host:path, unless there is a slash before the colon
+        address, colon, path = remote.partition(":")
+        is_path = not colon or "/" in address or len(address) == 1  # C:/a/b
+        return ("", "", "") if is_path else (address.rpartition("@")[2].lower(), path, "ssh")
+    try:
+        parts = urlsplit(remote)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", ""
+    if ":" in host:
+        host = f"[{host}]"
+    if scheme in {"http", "https"} and port is not None and port != {"http": 80, "https": 443}[scheme]:
+        host = f"{host}:{port}"
+    return ("", "", "") if scheme == "file" else (host, parts.path, scheme)
 
 
 def commit_link(project: Project, commit: str) -> dg.MetadataValue:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.changes import Change
 from release_assets.destinations.package_index import refuse_closed_release
 from release_assets.errors import PermanentError

@@ -141,11 +141,12 @@ def run(
     silence: float | Callable[[], float] | None = None,
     limits: Limits | None = None,
     encoding: str = "utf-8",
+    umask: int | None = None,
 ) -> str:
     """Run a child to its end and return what it wrote to standard output.
 
     `env` is its whole environment. `timeout` and `silence` are seconds: in all, and without a line, which may
-    depend on what it said last.
+    depend on what it said last. `umask` decides the modes of the files that it writes; None is our own.
     `on_line` gets every line of both streams as it comes, redacted. Nothing is read from our standard input.
     Raises CommandFailedError; the child's whole process group is gone when this returns or raises.
     """
@@ -171,6 +172,7 @@ def run(
         stderr=subprocess.PIPE,
         dies_with_us=True,
         limits=limits,
+        umask=umask,
     ) as child:
         for is_stdout, chunk in _chunks(child):
             now = time.monotonic()
@@ -241,7 +243,8 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None
             yield stream is child.stdout, last
     while child.poll() is None:  # it has closed its output and works on
         yield False, None
-        time.sleep(0.1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0.1)  # looks often at first: most children end at once, and a node has many
 
 
 def _lines(text: bytes) -> list[bytes]:
@@ -261,6 +264,7 @@ def started_child(
     stderr: int,
     dies_with_us: bool = False,
     limits: Limits | None = None,
+    umask: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child that runs inside the block, and whose whole process group is gone after it.
 
@@ -283,6 +287,7 @@ def started_child(
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            umask=-1 if umask is None else umask,
         )
     except OSError as error:
         raise CommandFailedError(program, f"could not be started: {error}") from error

@@ -294,6 +294,38 @@ class GitHub(Destination):
         examples=["MYPACKAGE_GITHUB_TOKEN"],
     )
 
+    title: str = Field(
+        default="Release {tag}",
+        description="The release's title. {tag}, {version} and {name} (the package's) are replaced.",
+        examples=["{name} {version}"],
+    )
+    notes: Literal["none", "commits", "changelog", "github"] = Field(
+        default="none",
+        description=(
+            "The source of the release's text: conventional commits since the previous release (git-cliff, "
+            "with the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
+        ),
+        examples=["changelog"],
+    )
+    changelog: RepositoryPath | None = Field(
+        default=None,
+        description="The file of `notes: changelog`. Unset, CHANGELOG.md and other usual names are tried.",
+        examples=["docs/changes.md"],
+    )
+    template: RepositoryPath | None = Field(
+        default=None,
+        description=(
+            "A Markdown file of the repository to use as the release's text. $notes, $name, $version, $tag, "
+            "$commit, $docker and $files are replaced."
+        ),
+        examples=[".github/release.md"],
+    )
+    assets: list[RepositoryPath] = Field(
+        default=[],
+        description="Globs of files in the repository to attach. The distributions are always attached.",
+        examples=[["install.sh", "schema/*.json"]],
+    )
+
     @field_validator("repository")
     @classmethod
     def _names_owner_and_repository(cls, repository: str) -> str:
@@ -301,10 +333,29 @@ class GitHub(Destination):
             raise ValueError("expected owner/name")
         return repository
 
+    @field_validator("title")
+    @classmethod
+    def _uses_known_placeholders(cls, title: str) -> str:
+        unknown = [
+            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
+        ]
+        if unknown:
+            raise ValueError(
+                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
+            )
+        if not title.strip() or not title.isprintable():
+            raise ValueError("a title is one line of text")
+        return title
+
     @model_validator(mode="after")
     def _use_tls(self) -> GitHub:
         self._check_tls(self.api_url)
         return self
+
+    @property
+    def reads_the_repository(self) -> bool:
+        """Return whether the release's page takes anything from the repository's files or history."""
+        return self.notes in {"commits", "changelog"} or self.template is not None or bool(self.assets)
 
 
 class Scan(Declared):
@@ -401,6 +452,11 @@ class Image(Destination):
         description="Build arguments of the Dockerfile; `{version}` is the release's version.",
         examples=[{"MYPACKAGE_VERSION": "{version}"}],
     )
+    keep_git: bool = Field(
+        default=False,
+        description="Check out with a whole .git at the repository's top, for a Dockerfile that runs git.",
+        examples=[True],
+    )
     build_contexts: dict[str, str] = Field(
         default={},
         description="Named build contexts. `dist`, the published files, is always there.",
@@ -410,6 +466,14 @@ class Image(Destination):
         default="registry",
         description="Where the build cache is kept: in the registry, in Dagster's storage, or nowhere.",
         examples=["local"],
+    )
+    reproducible: bool = Field(
+        default=False,
+        description=(
+            "Give the files in the layers the commit's time and use no cache: the same commit makes the same "
+            "digest. Slow: each release builds and pushes every layer."
+        ),
+        examples=[True],
     )
     username_env: VariableName = Field(
         default="DOCKER_USERNAME",

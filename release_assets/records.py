@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.changes import Change
 from release_assets.destinations.git import Mirror
 from release_assets.errors import ReleaseError

@@ -106,6 +106,37 @@ def _problem_with(text: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class ShownTags:
+    """The tags that a build backend sees in a checkout.
+
+    `released` is the only one on the checkout's commit. `remote` are the tags of the remote, with their
+    commits, that may be shown where they are.
+    """
+
+    released: str
+    remote: Mapping[str, str]
+
+
+def shown_tags(release: ParsedTag, remote: Mapping[str, str], patterns: TagPatterns) -> ShownTags:
+    """Return the tags that make a build backend find the version of `release`; `remote` is tag → commit.
+
+    A test tag is shown as the release tag of its version: tools that find `v1.2.3rc1` do not all find
+    `test-v1.2.3rc1`. Tags of the same or a higher version are left out, wherever they are: a backend that
+    picks the highest would take them for the release.
+    """
+    prefix, _, suffix = patterns.by_kind()[release.kind].partition("{version}")
+    version = release.name[len(prefix) : len(release.name) - len(suffix)]
+    released = patterns.release.replace("{version}", version)
+
+    def is_lower(name: str) -> bool:
+        parsed = parse_tag(name, patterns)
+        return not isinstance(parsed, ParsedTag) or parsed.version < release.version
+
+    shown = {name: commit for name, commit in remote.items() if name == released or is_lower(name)}
+    return ShownTags(released, shown)
+
+
 def channel_of(kind: TagKind, version: Version) -> Channel:
     """The channel of a release: a/b/rc/dev versions are prereleases, post-releases are stable (PEP 440)."""
     if kind is TagKind.TEST:

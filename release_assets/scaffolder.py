@@ -1,4 +1,4 @@
-"""What `dg scaffold defs release_assets.ReleaseGraph NAME` writes: a project to fill in, with comments."""
+"""Write what `dg scaffold defs release_assets.ReleaseGraph NAME` makes: a project to fill in."""
 
 from __future__ import annotations
 
@@ -6,30 +6,7 @@ import re
 
 import dagster as dg
 
-YAML = """\
-# `release-assets schema --markdown` prints every key.
-type: {type}
-attributes:
-  project: {project}
-  repository: https://github.com/me/{name}.git  # the git remote; its tags are the releases
-  package:
-    directory: .  # the folder of pyproject.toml
-    #version_file: src/{project}/__about__.py  # where pyproject.toml does not declare the version
-  #tags: {{release: "v{{version}}", test: "test-v{{version}}"}}
-  #index: {{token_env: PYPI_TOKEN}}  # another index: upload_url and simple_url
-  #test_index: {{token_env: TEST_PYPI_TOKEN}}
-  #github: {{repository: me/{name}}}  # where `repository` is not on github.com
-  image:  # remove the block for a package without images
-    repository: docker.io/me/{name}
-    platforms: [linux/amd64, linux/arm64]
-    #dockerfile: Dockerfile
-    #build_args: {{VERSION: "{{version}}"}}
-    #username_env: DOCKER_USERNAME
-    #token_env: DOCKER_TOKEN
-  #owners: [me@example.org]
-requirements:
-  env: [PYPI_TOKEN, TEST_PYPI_TOKEN, GITHUB_TOKEN, DOCKER_USERNAME, DOCKER_TOKEN]  # see `dg list envs`
-"""
+from release_assets.init.template import render
 
 PYTHON = """\
 import dagster as dg
@@ -65,6 +42,18 @@ class ReleaseGraphScaffolder(dg.Scaffolder):
             (request.target_path / "component.py").write_text(PYTHON.format(**names), encoding="utf-8")
         elif request.append:
             with request.target_path.open("a", encoding="utf-8") as file:
-                file.write(f"---\n{YAML.format(**names)}")
+                file.write(f"---\n{_yaml(project)}")
         else:
-            (request.target_path / "defs.yaml").write_text(YAML.format(**names), encoding="utf-8")
+            (request.target_path / "defs.yaml").write_text(_yaml(project), encoding="utf-8")
+
+
+def _yaml(project: str) -> str:
+    """Return a defs.yaml to fill in: the same file that `release-assets init` writes."""
+    name = project.replace("_", "-")
+    attributes = {
+        "project": project,
+        "repository": f"https://github.com/me/{name}.git",
+        "package": {},
+        "image": {"repository": f"docker.io/me/{name}", "platforms": ["linux/amd64", "linux/arm64"]},
+    }
+    return render(attributes, {("image", "repository"): "remove the block for a package without images"})

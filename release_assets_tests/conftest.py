@@ -133,3 +133,23 @@ def bubblewrap() -> None:
             raise SandboxError(
                 "bubblewrap is installed but may not make namespaces here", "Allow user namespaces."
             )
+
+
+@pytest.fixture(scope="session")
+def git_lfs() -> None:
+    """git-lfs, installed where it is missing."""
+    with skipped_where_impossible():
+        system.install(system.missing_packages({"git-lfs": "git-lfs"}), why="Git LFS", say=print)
+
+
+@pytest.fixture
+def without_git_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has everything but git-lfs."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):
+            link = programs / program.name
+            if program.name != "git-lfs" and not link.is_symlink():
+                link.symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))

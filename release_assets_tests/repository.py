@@ -12,11 +12,13 @@ from release_assets.sandbox.git_remote import git
 class Repository:
     """A repository with a branch `main` and a first commit."""
 
-    def __init__(self, path: Path, files: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, files: Mapping[str, str] | None = None, *, object_format: str = "sha1"
+    ) -> None:
         self.path = path
         self.remote = str(path)
         path.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("init", "--quiet", "--initial-branch=main", f"--object-format={object_format}")
         self.first = self.commit({"README.md": "A sample.\n", **(files or {})}, "first")
 
     def git(self, *arguments: str | os.PathLike[str]) -> str:

@@ -12,12 +12,14 @@ from release_assets.release import (
     Channel,
     MalformedTag,
     ParsedTag,
+    ShownTags,
     TagKind,
     TagPatterns,
     channel_of,
     parse_tag,
     rebuild_tags,
     release_versions,
+    shown_tags,
 )
 from release_assets_tests.strategies import MANY, tags, versions
 
@@ -164,3 +166,49 @@ def test_rebuild_tags_belong_to_the_release_with_an_equal_version() -> None:
 def test_a_test_release_has_no_rebuild_tags() -> None:
     test = ParsedTag("test-v1.0", TagKind.TEST, Version("1.0"))
     assert rebuild_tags(test, ["docker-rebuild-v1.0"], PATTERNS) == []
+
+
+# What a build backend sees
+
+
+def seen(name: str, remote: dict[str, str], patterns: TagPatterns = PATTERNS) -> ShownTags:
+    tag = parse_tag(name, patterns)
+    assert isinstance(tag, ParsedTag)
+    return shown_tags(tag, remote, patterns)
+
+
+@pytest.mark.parametrize(
+    ("name", "released"),
+    [
+        ("v1.2.3", "v1.2.3"),
+        ("v1.2.3-rc.1", "v1.2.3-rc.1"),
+        ("test-v1.2.3rc1", "v1.2.3rc1"),
+        ("test-v1.2.3-rc.1", "v1.2.3-rc.1"),
+    ],
+)
+def test_a_backend_sees_the_release_tag_of_the_version(name: str, released: str) -> None:
+    assert seen(name, {name: "c"}).released == released
+
+
+def test_a_monorepos_packages_see_tags_of_their_own_spelling() -> None:
+    patterns = TagPatterns("pkg-v{version}", "test-pkg-v{version}", "rebuild-pkg-v{version}")
+    assert seen("test-pkg-v1.0", {}, patterns).released == "pkg-v1.0"
+    remote = {"pkg-v1.0": "c", "pkg-v2.0": "a", "other-v3.0": "b", "pkg-v0.9": "b"}
+    assert seen("pkg-v1.0", remote, patterns).remote == {"pkg-v1.0": "c", "other-v3.0": "b", "pkg-v0.9": "b"}
+
+
+def test_tags_that_would_win_over_the_released_one_are_not_seen() -> None:
+    remote = dict.fromkeys(
+        ["v1.2.3", "v1.2.3.0", "v1.3", "test-v1.2.3", "docker-rebuild-v1.2.3", "v1.2.2", "v1.2.3rc1", "x"],
+        "c",
+    )
+    assert list(seen("v1.2.3", remote).remote) == ["v1.2.3", "v1.2.2", "v1.2.3rc1", "x"]
+
+
+@given(tags, tags)
+def test_whatever_is_released_is_higher_than_all_that_is_seen(release: str, other: str) -> None:
+    tag, rival = parse_tag(release, PATTERNS), parse_tag(other, PATTERNS)
+    if isinstance(tag, ParsedTag) and isinstance(rival, ParsedTag):
+        found = shown_tags(tag, {other: "c"}, PATTERNS)
+        assert (other in found.remote) == (other == found.released or rival.version < tag.version)
+        assert parse_tag(found.released, PATTERNS) == ParsedTag(found.released, TagKind.RELEASE, tag.version)

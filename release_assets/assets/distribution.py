@@ -8,6 +8,7 @@ from pathlib import Path
 
 from release_assets import warehouse
 from release_assets.assets.step import Recorded, Step
+from release_assets.checks.distribution import TWINE_CHECK, twine_check
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions import check, read_metadata, same_contents
@@ -138,4 +139,5 @@ def _recorded(kept: Distribution, origin: str) -> Recorded:
             "commit": kept.commit,
             "origin": origin,
         },
+        checks={TWINE_CHECK.name: twine_check(kept)},
     )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from string import Template
 
 import dagster as dg
 
@@ -14,13 +12,14 @@ from release_assets.assets.preflight import check_destinations
 from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.destinations import github
 from release_assets.errors import PermanentError, TransientError
-from release_assets.image_tags import image_tag
+from release_assets.notes.extra_assets import extra_assets
+from release_assets.notes.page import release_body, release_title
+from release_assets.notes.previous import previous_release
+from release_assets.notes.source import Notes, compare_page, release_notes, template_of
 from release_assets.process import redact
 from release_assets.project import Project
 from release_assets.release import Channel, Release, release_versions
 from release_assets.store import Distribution, sha256_of
-
-BODY = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8"))
 
 
 def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
@@ -43,21 +42,33 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                 data_version="none", metadata={"release": "none: test releases go to the test index only"}
             )
         distributions = step.kept("sdist"), step.kept("wheel")
-        with step.folder() as folder:
+        with step.folder() as folder, step.folder() as scratch:
             files = [step.store.fetch(kept, folder) for kept in distributions]
+            with step.stage("notes"):
+                body = _body(step, distributions, scratch)
+                extra = extra_assets(
+                    step.mirror,
+                    release.commit,
+                    project.github.assets,
+                    taken=[*(file.name for file in files), "SHA256SUMS"],
+                    folder=scratch,
+                    log=step.output,
+                )
             sums = folder / "SHA256SUMS"
-            sums.write_text(sha256sums(distributions), encoding="utf-8")
+            sums.write_text(sha256sums([*files, *extra]), encoding="utf-8")
             wanted = github.WantedRelease(
                 tag=release.tag,
                 commit=release.commit,
-                name=f"Release {release.tag}",
-                body=release_body(project, release, distributions),
+                name=release_title(project, release, distributions[0].name),
+                body=body,
                 prerelease=release.channel is Channel.PRERELEASE,
                 latest=is_latest(release, step),
                 assets=tuple(
-                    github.WantedAsset(path, path.stat().st_size, sha256_of(path)) for path in (*files, sums)
+                    github.WantedAsset(path, path.stat().st_size, sha256_of(path))
+                    for path in (*files, *extra, sums)
                 ),
             )
+            digest = sha256_of(sums)
             _check_what_comes(step, wanted)
             token = step.secret(project.github.token_env, f"the release in {project.github.repository}")
             published, seconds = github.publish_release(
@@ -68,13 +79,17 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                 log=step.say,
             )
         step.seconds.update(seconds)
+        plan = github.release_plan(published, wanted)
+        if plan.lacking:
+            step.context.log.warning(redact(github.lacking_words(published, plan), step.secrets))
         step.say(f"published: {published.url}")
         return Recorded(
-            data_version=hashlib.sha256(sha256sums(distributions).encode()).hexdigest(),
+            data_version=digest,
             metadata={
                 "release": dg.MetadataValue.url(published.url),
                 "title": published.name,
                 "prerelease": published.prerelease,
+                **({"lacking for good": ", ".join(plan.lacking)} if plan.lacking else {}),
                 "commit": release.commit,
                 "notes": dg.MetadataValue.md(published.body),
                 "assets": table(
@@ -118,23 +133,23 @@ def is_latest(release: Release, step: Step) -> bool:
     return release.channel is Channel.STABLE and release.version == max(stable, default=None)
 
 
-def sha256sums(distributions: Sequence[Distribution]) -> str:
-    """The file that `sha256sum --check` reads."""
-    return "".join(f"{kept.sha256}  {kept.filename}\n" for kept in distributions)
+def sha256sums(files: Iterable[Path]) -> str:
+    """Return the text that `sha256sum --check` reads."""
+    return "".join(f"{sha256_of(file)}  {file.name}\n" for file in files)
 
 
-def release_body(project: Project, release: Release, distributions: Sequence[Distribution]) -> str:
-    """The release's text in Markdown: how to install it, and what it holds."""
-    docker = ""
-    if project.image is not None:
-        tag = image_tag(release.version, release.channel)
-        platforms = ", ".join(project.image.platforms)
-        docker = f"\n```\ndocker pull {project.image.repository}:{tag}\n```\n\nPlatforms: {platforms}\n"
-    rows = (f"| {kept.filename} | {kept.size} | `{kept.sha256}` |" for kept in distributions)
-    return BODY.substitute(
-        name=distributions[0].name,
-        version=release.version,
-        docker=docker,
-        files="\n".join(rows),
-        commit=release.commit,
-    )
+def _body(step: Step, distributions: Sequence[Distribution], scratch: Path) -> str:
+    """Return the release's text. Raises PermanentError where the project's source of notes has none."""
+    project, release, hub = step.project, step.release, step.project.github
+    folder = scratch / "notes"
+    folder.mkdir()
+    notes = release_notes(project, release, step.mirror, step.remote_tags, folder)
+    if notes is None:
+        previous = previous_release(release, step.remote_tags, project.tags.patterns)
+        token = step.secret(hub.token_env, f"the release in {hub.repository}")
+        text = github.generated_notes(
+            github.connect(hub.api_url, token), hub.repository, release.tag, previous, token_env=hub.token_env
+        )
+        notes = Notes(text, compare_page(project, previous, release.tag))
+    template = template_of(project, release, step.mirror)
+    return release_body(project, release, distributions, notes, template=template, limit=github.BODY_LIMIT)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from release_assets.assets.image_owner import refuse_foreign
+from release_assets.assets.alongside import alongside
+from release_assets.assets.image_owner import observe_owner, refuse_foreign
 from release_assets.assets.image_step import (
     PULL,
     compressed_size,
     docker_environment,
+    image_name,
     image_registry,
     image_source,
     published_files,
@@ -21,6 +24,7 @@ from release_assets.assets.image_step import (
     wanted_labels,
 )
 from release_assets.assets.step import Recorded, Step, release_node, table
+from release_assets.checks import image as checks
 from release_assets.destinations import buildx
 from release_assets.destinations.attestations import (
     SBOM,
@@ -29,21 +33,19 @@ from release_assets.destinations.attestations import (
     base_images,
     provenance_statement,
 )
+from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.git import Commit
-from release_assets.destinations.registry import Manifest, Registry, Repository
+from release_assets.destinations.registry import Manifest, Registry, Repository, platform_images
 from release_assets.errors import PermanentError, TransientError
-from release_assets.image_tags import image_tag, platform_tag
+from release_assets.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
 from release_assets.links import commit_link
 from release_assets.process import redact
 from release_assets.project import Image, Project
+from release_assets.release import shown_tags
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
-
-
-def image_name(platform: str) -> str:
-    """The asset's name: `image_linux_amd64` for linux/amd64."""
-    return f"image_{platform.replace('/', '_')}"
+FORMER_RELEASES = 3  # that are looked at for an image to compare the size with
 
 
 def image(
@@ -58,63 +60,150 @@ def image(
         deps=["version", "github_release"],
         kinds={"docker"},
         description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
+        checks=checks.image_checks(platform),
     )
     def work(step: Step) -> Recorded:
-        release = step.release
-        registry = image_registry(step, image)
-        tag = platform_tag(release.version, release.channel, platform)
-        source = image_source(step)
-        for pushed_tag in (tag, image_tag(release.version, release.channel)):
-            refuse_foreign(step, registry, pushed_tag, source)
-        with step.stage("observe"):
-            before = registry.manifest(tag)
         with step.folder() as scratch, docker_environment(step, image) as env:
-            with step.stage("checkout"):
-                step.mirror.checkout(source.commit.sha, scratch / "source", step.output)
-            with step.stage("published_files"):
-                dist = published_files(step, scratch)
-            distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
-            result = buildx.build(
-                _request(step, image, platform, registry.repository, tag, source.commit, scratch, dist),
-                env,
-                log=step.output,
-                secrets=step.secrets,
-                timeout=BUILD_SECONDS,
-                silence=SILENT_SECONDS,
-            )
-        for warning in filter(None, (result.fallback, result.cache_warning)):
-            step.context.log.warning(redact(warning, step.secrets))
-        with step.stage("verify"):
-            pushed = _verify(registry, tag, image, result)
-        reference = registry.repository.reference
-        step.say(f"{reference(tag)} is {result.digest}")
-        return Recorded(
-            # Not the pushed digest: its attestations hold times, so that it differs for the same image.
-            data_version=result.runnable_digest,
-            metadata={
-                "image": reference(tag),
-                "run": f"docker run --rm --platform {platform} {reference(result.digest)}",
-                "digest": result.digest,
-                "runnable_digest": result.runnable_digest,
-                "previous_digest": before.digest if before else "none",
-                "size_bytes": compressed_size(pushed.runnable),
-                "platform": platform,
-                "release_tag": image_tag(release.version, release.channel),
-                "commit": commit_link(project, source.commit.sha),
-                "source": source.description,
-                "reason": reason_for(step.context.run.tags),
-                "distributions": distributions or "none published",
-                "base_images": table(
-                    {"image": base.reference, "digest": base.digest} for base in pushed.bases
-                )
-                if pushed.bases
-                else "none",
-                "attestations": ", ".join(sorted(pushed.attached)) or "none",
-                **_how_it_was_built(image, result),
-            },
-        )
+            return _image(step, image, platform, scratch, env)
 
     return work
+
+
+def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[str, str]) -> Recorded:
+    """Build the image, look whether it is what was asked for, and record both."""
+    # The engine, the registry and the repository are looked at side by side.
+    engine_look = alongside(
+        buildx.choose_engine,
+        image.builders.get(platform),
+        env,
+        emulate_unreachable=image.emulate_unreachable,
+    )
+    release = step.release
+    registry = image_registry(step, image)
+    reference = registry.repository.reference
+    tag, whole_tag = (
+        platform_tag(release.version, release.channel, platform),
+        image_tag(release.version, release.channel),
+    )
+    owner_looks = {
+        pushed_tag: alongside(observe_owner, registry, pushed_tag) for pushed_tag in (tag, whole_tag)
+    }
+    former_look = alongside(_former, registry, step, platform, step.remote_tags)
+    source = image_source(step)
+    labels = wanted_labels(step, source.commit)
+    with step.stage("observe"):
+        for pushed_tag, look in owner_looks.items():
+            refuse_foreign(step, reference(pushed_tag), look.result(), source)
+        before = owner_looks[tag].result()
+    with step.stage("checkout"):
+        tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns) if image.keep_git else None
+        step.mirror.checkout(source.commit.sha, scratch / "source", step.output, tags=tags, whole=True)
+    with step.stage("published_files"):
+        dist = published_files(step, scratch)
+    distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
+    with step.stage("engine"):
+        engine, fallback = engine_look.result()
+    request = _request(step, image, platform, registry.repository, tag, source.commit, labels, scratch, dist)
+    result = buildx.build(
+        request,
+        engine,
+        env,
+        log=step.output,
+        secrets=step.secrets,
+        timeout=BUILD_SECONDS,
+        silence=SILENT_SECONDS,
+    )
+    built_seconds = time.monotonic() - step.started
+    for warning in filter(None, (fallback, result.cache_warning)):
+        step.context.log.warning(redact(warning, step.secrets))
+    # Whether it starts is tried while the registry is asked for what was pushed.
+    pushed_look = alongside(_verify, registry, tag, image, result)
+    local = EngineImage(engine.docker, env, registry.repository, tag, result.digest, platform, result.is_kept)
+    cleaned = alongside(remove_others, local, platform_suffix(platform), secrets=step.secrets)
+    with step.stage("starts"):
+        starts = checks.starts(
+            local,
+            release.version,
+            step.package_name,
+            image.version_command,
+            log=step.output,
+            secrets=step.secrets,
+        )
+    with step.stage("verify"):
+        pushed = pushed_look.result()
+        cleaned.result()
+    size = compressed_size(pushed.runnable)
+    now = checks.BuiltBefore(
+        steps=[built.name for built in result.steps],
+        bases={base.reference: base.digest for base in pushed.bases},
+        builder=result.builder,
+        cache_was_kept=False,  # that matters to the build after it
+    )
+    step.say(f"{reference(tag)} is {result.digest}")
+    return Recorded(
+        # Not the pushed digest: its attestations hold times, so that it differs for the same image.
+        data_version=result.runnable_digest,
+        metadata={
+            "image": reference(tag),
+            "run": f"docker run --rm --platform {platform} {reference(result.digest)}",
+            "digest": result.digest,
+            "runnable_digest": result.runnable_digest,
+            "previous_digest": before.manifest.digest if before else "none",
+            "size_bytes": size,
+            "platform": platform,
+            "release_tag": whole_tag,
+            "commit": commit_link(step.project, source.commit.sha),
+            "source": source.description,
+            "reason": reason_for(step.context.run.tags),
+            "distributions": distributions or "none published",
+            "base_images": table({"image": base.reference, "digest": base.digest} for base in pushed.bases)
+            if pushed.bases
+            else "none",
+            "attestations": ", ".join(sorted(pushed.attached)) or "none",
+            **_how_it_was_built(request, result, fallback),
+        },
+        checks={
+            "starts": starts,
+            "labels": checks.labels(reference(tag), pushed.config, labels),
+            "size": checks.size(size, former_look.result(), image.warn_growth),
+            "build_time": checks.build_time(built_seconds),
+            "cache_hit_rate": checks.cache_hit_rate(
+                {built.name: built.cached for built in result.steps},
+                checks.steps_that_could_hit(now, _built_before(step, request, platform)),
+            ),
+        },
+    )
+
+
+def _former(registry: Registry, step: Step, platform: str, git_tags: Collection[str]) -> checks.Former | None:
+    """Return the image of the release before; None where the last few have none."""
+    release = step.release
+    tagged = tagged_versions(release, git_tags, step.project.tags.patterns)
+    earlier = (version for version in tagged if version < release.version)
+    for version in sorted(earlier, reverse=True)[:FORMER_RELEASES]:
+        tag = platform_tag(version, release.channel, platform)
+        if (there := registry.manifest(tag)) and (runnable := _runnable(registry, there)):
+            return checks.Former(version, compressed_size(runnable))
+    return None
+
+
+def _runnable(registry: Registry, pushed: Manifest) -> Manifest | None:
+    """The image itself, where what was pushed is an index with its attestations; None where it is gone."""
+    if not pushed.is_index:
+        return pushed
+    digests = list(platform_images(pushed).values())
+    return registry.manifest(digests[0]) if len(digests) == 1 else None
+
+
+def _built_before(step: Step, request: buildx.BuildRequest, platform: str) -> checks.BuiltBefore | None:
+    """Return the record of the build before, which can have left a cache; None where it cannot have."""
+    if request.used_cache == "none":
+        return None
+    key = dg.AssetKey([step.project.project, image_name(platform)])
+    for record in step.context.instance.fetch_materializations(key, limit=1).records:
+        if record.asset_materialization is not None:
+            return checks.built_before(record.asset_materialization.metadata)
+    return None
 
 
 def _request(
@@ -124,6 +213,7 @@ def _request(
     repository: Repository,
     tag: str,
     commit: Commit,
+    labels: Mapping[str, str],
     scratch: Path,
     dist: Path,
 ) -> buildx.BuildRequest:
@@ -143,11 +233,12 @@ def _request(
                 for name, where in image.build_contexts.items()
             },
         },
-        labels=wanted_labels(step, commit),
+        labels=labels,
         cache=image.cache,
         cache_folder=step.image_cache,
         builder=image.builders.get(platform),
         source_date_epoch=commit.epoch,
+        reproducible=image.reproducible,
         pull=step.context.run.tags.get(PULL) == "true",
         provenance=image.provenance,
         sbom_generator=image.sbom_generator,
@@ -162,6 +253,7 @@ class _Pushed:
     """What the registry has: the image's own manifest, its attestations, and what it was built from."""
 
     runnable: Manifest
+    config: bytes | None
     attached: Collection[str]
     bases: Sequence[BaseImage]
 
@@ -191,20 +283,23 @@ def _verify(registry: Registry, tag: str, image: Image, result: buildx.BuildResu
     statement = provenance_statement(registry, attached)
     # Without provenance there is what buildx said; it does not say the digests of named contexts.
     bases = result.from_images if statement is None else base_images(statement, [image.sbom_generator or ""])
-    return _Pushed(runnable, attached, bases)
+    config = (runnable.parsed().get("config") or {}).get("digest")
+    return _Pushed(runnable, registry.blob(config) if isinstance(config, str) else None, attached, bases)
 
 
-def _how_it_was_built(image: Image, result: buildx.BuildResult) -> dict[str, Any]:
+def _how_it_was_built(
+    request: buildx.BuildRequest, result: buildx.BuildResult, fallback: str | None
+) -> dict[str, Any]:
     """The metadata about builder, cache and seconds: numbers, so that the UI plots them over releases."""
     metadata: dict[str, Any] = {
         "builder": result.builder,
         "emulated": result.emulated,
         "timestamps_rewritten": result.timestamps_rewritten,
-        "cache": f"warning: {result.cache_warning}" if result.cache_warning else image.cache,
+        "cache": f"warning: {result.cache_warning}" if result.cache_warning else request.used_cache,
         **{f"seconds/{stage}": round(spent, 3) for stage, spent in result.seconds.items()},
     }
-    if result.fallback:
-        metadata["builder_fallback"] = result.fallback
+    if fallback:
+        metadata["builder_fallback"] = fallback
     if result.cache_hit_rate is not None:
         metadata["cache_hit_rate"] = round(result.cache_hit_rate, 3)
     if result.steps:

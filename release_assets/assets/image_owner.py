@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from release_assets.assets.image_step import ImageSource
 from release_assets.assets.step import Step
 from release_assets.destinations.http import one_line
-from release_assets.destinations.registry import Registry
+from release_assets.destinations.registry import Manifest, Registry
 from release_assets.errors import ConflictError
 from release_assets.image_holders import REVISION, labels_of
 
 
-def refuse_foreign(step: Step, registry: Registry, tag: str, source: ImageSource) -> None:
-    """Look at what a release's image tag points to before anything is pushed over it.
+@dataclass(frozen=True)
+class Owner:
+    """What an image tag points to, and the commits that its images were built from."""
+
+    manifest: Manifest
+    revisions: frozenset[str]  # "none" for an image that names no commit
+
+
+def observe_owner(registry: Registry, tag: str) -> Owner | None:
+    """Return what the tag points to, None where it does not exist."""
+    there = registry.manifest(tag)
+    if there is None:
+        return None
+    return Owner(there, frozenset(labels.get(REVISION, "none") for labels in labels_of(registry, there)))
+
+
+def refuse_foreign(step: Step, reference: str, owner: Owner | None, source: ImageSource) -> None:
+    """Return if a release's image may be pushed over what `reference` points to.
 
     Raises ConflictError, naming both commits, where that was built from another commit than the release's
     or does not say from which. A rebuild tag is a maintainer's word: then whatever is there is replaced.
     """
-    with step.stage("observe"):
-        there = registry.manifest(tag)
-        if there is None:
-            return
-        revisions = {labels.get(REVISION, "none") for labels in labels_of(registry, there)}
-    if revisions == {step.release.commit}:
+    if owner is None or owner.revisions == {step.release.commit}:
         return
-    what = f"{registry.repository.reference(tag)} is {there.digest}, built from commit " + one_line(
-        ", ".join(sorted(revisions))
+    what = f"{reference} is {owner.manifest.digest}, built from commit " + one_line(
+        ", ".join(sorted(owner.revisions))
     )
     if source.is_rebuild:
         step.say(f"{what}; it is replaced, as {source.description} asks for")

@@ -14,9 +14,11 @@ from release_assets.declared_version import license_in_pyproject
 from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
-from release_assets.errors import TransientError
+from release_assets.errors import PermanentError, TransientError
+from release_assets.file_tree import set_modes_and_time
 from release_assets.image_labels import image_labels
 from release_assets.image_tags import published_versions
+from release_assets.links import source_url
 from release_assets.project import Image, is_loopback
 from release_assets.release import rebuild_tags
 from release_assets.secrets import read_secrets
@@ -36,6 +38,11 @@ def reason_for(run_tags: Mapping[str, str]) -> str:
     if sensor := run_tags.get("dagster/sensor_name"):
         return f"the release was published, as the sensor {sensor} saw"
     return "materialized by hand"
+
+
+def image_name(platform: str) -> str:
+    """The asset's name: `image_linux_amd64` for linux/amd64."""
+    return f"image_{platform.replace('/', '_')}"
 
 
 @dataclass(frozen=True)
@@ -111,20 +118,34 @@ def published_files(step: Step, scratch: Path) -> Path:
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
     elsewhere are built all the same. Empty where nothing is published.
+    Raises TransientError or PermanentError where the release is ours and the index lacks a file of it.
     """
     folder = scratch / "dist"
     folder.mkdir()
     index = step.project.index_for(step.release.channel)
-    observed = package_index.observe(index.simple_url, step.package_name)
     kept = {found.filename: found for found in (step.store.find("sdist"), step.store.find("wheel")) if found}
-    for name, served in package_index.files_of(step.release.version, observed).items():
-        if name in kept and kept[name].sha256 == served.sha256:
+    served = package_index.files_of(
+        step.release.version, package_index.observe(index.simple_url, step.package_name)
+    )
+    ours = {name for name, found in kept.items() if found.commit == step.release.commit}
+    is_published = step.is_materialized("pypi_publication")
+    if not ours <= set(served) or (is_published and not served):
+        lacks = ", ".join(sorted(ours - set(served))) or f"any file of version {step.release.version}"
+        problem = f"{index.simple_url} does not serve {lacks}, which the image is to be built with"
+        if is_published:
+            raise TransientError(problem, "It was published: the index may be late. Materialize again.")
+        raise PermanentError(
+            problem, f"Materialize {step.project.project}/pypi_publication for this partition first."
+        )
+    for name, file in served.items():
+        if name in kept and kept[name].sha256 == file.sha256:
             step.store.fetch(kept[name], folder)
         else:
-            package_index.download(served, folder)
-    for file in sorted(folder.iterdir()):
-        step.output(f"published: {file.name} sha256 {sha256_of(file)}")
-    if not any(folder.iterdir()):
+            package_index.download(file, folder)
+    for path in sorted(folder.iterdir()):
+        step.output(f"published: {path.name} sha256 {sha256_of(path)}")
+    set_modes_and_time(folder, step.mirror.fetch(step.release.commit).epoch)
+    if not served:
         step.say(f"{index.simple_url} serves no file of version {step.release.version}: `dist` is empty")
     return folder
 
@@ -162,7 +183,7 @@ def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:
     return image_labels(
         version=str(step.release.version),
         revision=commit.sha,
-        source=step.project.repository,
+        source=source_url(step.project),
         created=commit.committed_at,
         licenses=license_in_pyproject(step.read_source(commit.sha, "pyproject.toml")),
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dagster as dg
 
-from release_assets.assets.image import image_name
-from release_assets.assets.image_owner import refuse_foreign
+from release_assets.assets.alongside import alongside
+from release_assets.assets.image_owner import observe_owner, refuse_foreign
 from release_assets.assets.image_step import (
     docker_environment,
+    image_name,
     image_registry,
     image_source,
     point_tag,
 )
 from release_assets.assets.step import Recorded, Step, release_node, table
+from release_assets.checks import manifest_list as checks
+from release_assets.checks.scan import scanned
 from release_assets.destinations import cosign
 from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
 from release_assets.errors import PermanentError, TransientError
@@ -33,23 +36,27 @@ def manifest_list(
         kinds={"docker"},
         description=f"One image tag for {', '.join(image.platforms)}, made from the images' digests.",
         pool=project.pool,
+        checks=checks.manifest_list_checks(image),
     )
     def work(step: Step) -> Recorded:
         release = step.release
         registry = image_registry(step, image)
         tag = image_tag(release.version, release.channel)
-        children = {}
+        sources = {
+            platform: platform_tag(release.version, release.channel, platform) for platform in image.platforms
+        }
         with step.stage("observe"):
-            for platform in image.platforms:
-                source = platform_tag(release.version, release.channel, platform)
-                child = registry.manifest(source)
-                if child is None:
-                    raise PermanentError(
-                        f"{registry.repository.reference(source)} is not in the registry",
-                        f"Materialize {project.project}/{image_name(platform)} for this partition first.",
-                    )
-                children[platform] = child
-            before = registry.manifest(tag)
+            owner_look = alongside(observe_owner, registry, tag)
+            looks = {platform: alongside(registry.manifest, source) for platform, source in sources.items()}
+            found = {platform: look.result() for platform, look in looks.items()}
+            owner = owner_look.result()
+        children = {platform: child for platform, child in found.items() if child is not None}
+        for platform, source in sources.items():
+            if platform not in children:
+                raise PermanentError(
+                    f"{registry.repository.reference(source)} is not in the registry",
+                    f"Materialize {project.project}/{image_name(platform)} for this partition first.",
+                )
         whole = index_of(children)
         difference = platforms_differ(whole, image.platforms)
         if difference is not None:
@@ -61,25 +68,41 @@ def manifest_list(
         if image.sign is not None:
             registry.put_manifest(whole.digest, whole)  # nobody shall see a tag before its signature
             signed = _signed(step, image, image.sign, registry, whole.digest)
-        if before is not None and before.digest == whole.digest:
-            step.say(f"{registry.repository.reference(tag)} is {whole.digest} already")
+        reference = registry.repository.reference(tag)
+        if owner is not None and owner.manifest.digest == whole.digest:
+            step.say(f"{reference} is {whole.digest} already")
         else:
-            refuse_foreign(step, registry, tag, image_source(step))
+            refuse_foreign(step, reference, owner, image_source(step))
             point_tag(step, registry, tag, whole)
-        step.say(f"{registry.repository.reference(tag)} is {whole.digest}")
+        with step.stage("check"):
+            in_registry = {
+                digest: alongside(registry.manifest, digest) for digest in platform_images(whole).values()
+            }
+            found_by_checks = {
+                "platforms": checks.platforms(
+                    reference,
+                    whole,
+                    image.platforms,
+                    {digest: look.result() for digest, look in in_registry.items()},
+                )
+            }
+            if image.scan is not None:
+                found_by_checks["scan"] = scanned(step, image, image.scan, registry, platform_images(whole))
+        step.say(f"{reference} is {whole.digest}")
         return Recorded(
             data_version=whole.digest,
             metadata={
-                "image": registry.repository.reference(tag),
-                "pull": f"docker pull {registry.repository.reference(tag)}",
+                "image": reference,
+                "pull": f"docker pull {reference}",
                 "digest": whole.digest,
-                "previous_digest": before.digest if before else "none",
+                "previous_digest": owner.manifest.digest if owner else "none",
                 "signed": signed,
                 "platforms": table(
                     {"platform": platform, "digest": child}
                     for platform, child in platform_images(whole).items()
                 ),
             },
+            checks=found_by_checks,
         )
 
     return work

@@ -9,6 +9,7 @@ from release_assets.assets.image_step import login_variables, registry_of
 from release_assets.assets.step import Step
 from release_assets.destinations import cosign, github, package_index
 from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.notes.check import check_page
 from release_assets.process import environment
 from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
 from release_assets.release import Channel
@@ -63,6 +64,13 @@ def check_destinations(step: Step, *, uploaded: bool = False) -> None:
     for need in needs(step.project, step.release.channel, uploaded=uploaded):
         try:
             step.say(f"preflight: {need.ask()}")
+        except ReleaseError as error:
+            errors.append(error)
+    reads = step.project.github.reads_the_repository
+    if reads and step.release.channel is not Channel.TEST and not uploaded:
+        try:
+            with step.folder() as scratch:
+                check_page(step.project, step.release, step.mirror, step.remote_tags, scratch, step.output)
         except ReleaseError as error:
             errors.append(error)
     if errors:

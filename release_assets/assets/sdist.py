@@ -8,8 +8,10 @@ import dagster as dg
 
 from release_assets.assets.distribution import kept_distribution
 from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions import build
 from release_assets.project import Project
+from release_assets.release import shown_tags
 
 
 def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
@@ -22,12 +24,14 @@ def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         deps=["version"],
         kinds={"python", "sdist"},
         description="The source distribution, built from a clean checkout of the tag's commit.",
+        checks=[TWINE_CHECK],
     )
     def work(step: Step) -> Recorded:
         def from_checkout(scratch: Path) -> Path:
             commit = step.mirror.fetch(step.release.commit)
             with step.stage("checkout"):
-                step.mirror.checkout(commit.sha, scratch / "source", step.output)
+                tags = shown_tags(step.tag, step.remote_tags, project.tags.patterns)
+                step.mirror.checkout(commit.sha, scratch / "source", step.output, tags=tags)
             return build(
                 "sdist",
                 scratch / "source" / project.package.directory,

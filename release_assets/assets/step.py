@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 import dagster as dg
 from upath import UPath
 
+from release_assets.checks.release_check import Declared, Found, check_specs, refuse_blocked
 from release_assets.declared_version import name_in_pyproject
 from release_assets.destinations import git
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
@@ -37,10 +38,14 @@ LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at."""
+    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at.
+
+    `checks` is what each of the node's checks found, by its name.
+    """
 
     data_version: str
     metadata: Mapping[str, Any]
+    checks: Mapping[str, Found] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,9 +53,10 @@ class Step:
     """One node at work on one release."""
 
     project: Project
-    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+    context: dg.AssetExecutionContext
     seconds: dict[str, float] = field(default_factory=dict)  # per stage, in the order they ran
     started: float = field(default_factory=time.monotonic)
+    _sources: dict[tuple[str, str], str | None] = field(default_factory=dict)  # read by commit and name
 
     @cached_property
     def secrets(self) -> list[str]:
@@ -143,10 +149,19 @@ class Step:
         # DAGSTER_HOME/storage: kept where DAGSTER_HOME is kept, thrown away with an ephemeral instance.
         return Path(self.context.instance.storage_directory()) / "release_assets"
 
+    def is_materialized(self, node: str) -> bool:
+        """Return whether this Dagster has materialized the project's node for the release."""
+        key = dg.AssetKey([self.project.project, node])
+        records = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[self.context.partition_key])
+        return bool(self.context.instance.fetch_materializations(records, limit=1).records)
+
     def read_source(self, commit: str, name: str) -> str | None:
         """A file of the package's folder at a commit, None when there is none."""
-        self.mirror.fetch(commit)
-        return self.mirror.read(commit, str(Path(self.project.package.directory) / name))
+        if (commit, name) not in self._sources:
+            self.mirror.fetch(commit)
+            path = str(Path(self.project.package.directory) / name)
+            self._sources[commit, name] = self.mirror.read(commit, path)
+        return self._sources[commit, name]
 
     def has_secret(self, *variables: str) -> bool:
         """Whether any of the variables is set."""
@@ -202,16 +217,20 @@ def release_node(
     description: str,
     deps: Iterable[str] = (),
     pool: str | None = None,
+    checks: Sequence[Declared] = (),
 ) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
     """Makes an asset of the graph from a function that does its work on one release.
 
     A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
     again can help: those observe the destination first, as every run of a node does.
+    The node's checks are part of its step. Where a blocking one fails, what was made stays recorded with what
+    the checks found, the step fails in the check's words, and nothing downstream starts.
     """
+    key = dg.AssetKey([project.project, name])
 
     def decorate(work: Callable[[Step], Recorded]) -> dg.AssetsDefinition:
         @dg.asset(
-            key=[project.project, name],
+            key=key,
             deps=[dg.AssetKey([project.project, dep]) for dep in deps],
             group_name=project.project,
             partitions_def=partitions,
@@ -221,18 +240,31 @@ def release_node(
             code_version="1",
             pool=pool,
             retry_policy=RETRY_POLICY,
+            check_specs=check_specs(key, checks, partitions),
         )
-        def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
             step = Step(project, context)
             with clear_failures(step):
                 recorded = work(step)
-            return dg.MaterializeResult(
+            yield dg.MaterializeResult(
                 metadata={
                     **clean_metadata(recorded.metadata, step.secrets),
                     **_timings(step.seconds, time.monotonic() - step.started),
                 },
                 data_version=dg.DataVersion(recorded.data_version),
+                check_results=[
+                    dg.AssetCheckResult(
+                        check_name=name,
+                        passed=found.state == "ok",
+                        severity=found.severity,
+                        description=printable(redact(found.description, step.secrets)),
+                        metadata=clean_metadata(found.metadata, step.secrets),
+                    )
+                    for name, found in recorded.checks.items()
+                ],
             )
+            with clear_failures(step):
+                refuse_blocked(checks, recorded.checks)
 
         return materialize
 

@@ -27,6 +27,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         release = step.release
         with step.stage("fetch"):
             commit = step.mirror.fetch(release.commit)
+            step.mirror.require_lfs(release.commit, step.output)
         place = check_declared_version(step)
         step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
         return Recorded(

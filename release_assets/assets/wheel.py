@@ -8,6 +8,7 @@ import dagster as dg
 
 from release_assets.assets.distribution import kept_distribution
 from release_assets.assets.step import Recorded, Step, release_node
+from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions import build, unpack_sdist
 from release_assets.project import Project
 
@@ -22,6 +23,7 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         deps=["sdist"],
         kinds={"python", "wheel"},
         description="The wheel, built from the sdist that is published with it.",
+        checks=[TWINE_CHECK],
     )
     def work(step: Step) -> Recorded:
         def from_sdist(scratch: Path) -> Path:

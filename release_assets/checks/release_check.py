@@ -1,16 +1,15 @@
-"""What every check of the graph shares: for which release it looks, and how it fails."""
+"""What a check of the graph declares, and what it found. The node that made the thing reports both."""
 
-# No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import dagster as dg
 
-from release_assets.assets.step import RETRY_POLICY, Step, clean_metadata, clear_failures
-from release_assets.process import printable, redact
-from release_assets.project import Project
+from release_assets.errors import PermanentError
 
 
 @dataclass(frozen=True)
@@ -24,26 +23,32 @@ class Declared:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found: `ok`, or how bad it is, and in words what, where, and what to do."""
+    """What a check found: `ok`, or how bad it is; what and where in words, and what to do about it."""
 
     state: Literal["ok", "warning", "error"]
     words: str
+    remedy: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def description(self) -> str:
+        """Return the words that Dagster shows next to the check."""
+        return f"{self.words}\n{self.remedy}".rstrip()
 
-def release_checks(
-    project: Project, partitions: dg.DynamicPartitionsDefinition, asset: str, declared: Sequence[Declared]
-) -> Callable[[Callable[[Step], Mapping[str, Found]]], dg.AssetChecksDefinition]:
-    """Makes the checks of one asset, in one step, from a function that looks at one release.
+    @property
+    def severity(self) -> dg.AssetCheckSeverity:
+        """Return Dagster's severity: only an error of a blocking check stops what is downstream."""
+        return dg.AssetCheckSeverity.ERROR if self.state == "error" else dg.AssetCheckSeverity.WARN
 
-    It returns what each check found, by the check's name. A destination that is unwell is asked again, as by
-    the assets: that it cannot be asked is no finding.
-    """
-    key = dg.AssetKey([project.project, asset])
+
+def check_specs(
+    key: dg.AssetKey, declared: Sequence[Declared], partitions: dg.DynamicPartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
+    """Return Dagster's declarations of an asset's checks."""
     with warnings.catch_warnings():
         # Without its partitions a check shows one state for all releases.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        specs = [
+        return [
             dg.AssetCheckSpec(
                 check.name,
                 asset=key,
@@ -54,28 +59,19 @@ def release_checks(
             for check in declared
         ]
 
-    def decorate(look: Callable[[Step], Mapping[str, Found]]) -> dg.AssetChecksDefinition:
-        @dg.multi_asset_check(
-            name=f"{project.project}__{asset}__checks",
-            specs=specs,
-            retry_policy=RETRY_POLICY,
+
+def refuse_blocked(declared: Sequence[Declared], found: Mapping[str, Found]) -> None:
+    """Raise PermanentError in the words of the blocking checks that failed; return where none did.
+
+    Dagster itself would fail the step with a stack trace and the checks' names only.
+    """
+    failed = [
+        (check.name, found[check.name])
+        for check in declared
+        if check.blocks and check.name in found and found[check.name].state == "error"
+    ]
+    if failed:
+        raise PermanentError(
+            "\n".join(f"check {name}: {one.words}" for name, one in failed),
+            " ".join(dict.fromkeys(one.remedy for _, one in failed if one.remedy)),
         )
-        def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-            step = Step(project, context)
-            with clear_failures(step):
-                found = look(step)
-            for name, one in found.items():
-                yield dg.AssetCheckResult(
-                    check_name=name,
-                    asset_key=key,
-                    passed=one.state == "ok",
-                    severity=dg.AssetCheckSeverity.ERROR
-                    if one.state == "error"
-                    else dg.AssetCheckSeverity.WARN,
-                    description=printable(redact(one.words, step.secrets)),
-                    metadata=clean_metadata(one.metadata, step.secrets),
-                )
-
-        return checks
-
-    return decorate

@@ -121,7 +121,9 @@ def _judged(scan: Scan, found: Mapping[str, list[Finding]]) -> Found:
     if any(counts[severity] for severity in blocking):
         return Found(
             "error",
-            f"{where}: no floating tag moves. Build again on fixed packages (a rebuild with --pull), or "
-            "raise blocks_at in defs.yaml, and materialize again.", metadata,
-        )  # fmt: skip
-    return Found("warning" if rows else "ok", where, metadata)
+            f"{where}: no floating tag moves",
+            "Build again on fixed packages (a rebuild with --pull), or raise blocks_at in defs.yaml, and "
+            "materialize again.",
+            metadata,
+        )
+    return Found("warning" if rows else "ok", where, metadata=metadata)

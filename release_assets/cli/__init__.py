@@ -16,6 +16,7 @@ from release_assets.errors import DeclarationError, ReleaseError
 # The first sentence of each command's help. The commands are imported when they are called: Dagster takes
 # seconds, and neither `--help` nor completion may.
 COMMANDS = {
+    "init": "Look at a clone of a repository and write its defs.yaml.",
     "check": "Try everything that a release will need, with requests that change nothing.",
     "plan": "Show what a release of TAG would do now.",
     "release": "Release TAG: the package index, the GitHub release, the images and the floating tags.",

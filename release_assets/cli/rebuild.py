@@ -10,7 +10,7 @@ import dagster as dg
 from rich.markup import escape
 
 from release_assets.assets.floating_tags import recorded_digests
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.cli.options import (
     SECRETS,
     dry_run_option,

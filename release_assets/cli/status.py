@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from release_assets.assets.image import image_name
+from release_assets.assets.image_step import image_name
 from release_assets.cli.options import epilog, json_option, project_option
 from release_assets.cli.runs import declared_project, observed_releases, records_instance, release_of
 from release_assets.cli.terminal import columns, print_lines

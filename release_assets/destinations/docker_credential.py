@@ -1,38 +1,86 @@
-"""docker-credential-release-assets: gives docker the registry's credentials from the environment.
+"""docker-credential-release-assets: give docker the credentials of registries, without a copy on disk.
 
-Docker asks it by the credential helper protocol, so that no secret is ever in a file or an argument. It is
-started for every push: it imports nothing but the standard library.
+Docker calls it by the protocol of docker-credential-helpers. The login of the project's own registry comes
+from the environment; those of other registries from the `auths` of the user's own docker configuration, which
+stays where it is. It runs for every pull and push: it imports nothing but the standard library.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 HOST, USERNAME, TOKEN = (
     "RELEASE_ASSETS_REGISTRY",
     "RELEASE_ASSETS_REGISTRY_USER",
     "RELEASE_ASSETS_REGISTRY_TOKEN",
 )
+USERS_CONFIG = "RELEASE_ASSETS_DOCKER_CONFIG"  # the path of the user's own config.json
 NOT_FOUND = "credentials not found in native keychain"  # the words that docker looks for
+IDENTITY_TOKEN = "<token>"  # in place of a user name, where the secret is an identity token
 
 
 def main() -> None:
-    """The console script: `get` reads a host from standard input; nothing can be stored or erased.
+    """Answer docker: `get` reads a host from standard input; nothing can be stored or erased.
 
-    Exits with 1 and the reason on standard output, as the protocol of docker-credential-helpers has it.
+    Exits with 1 and the reason on standard output, as the protocol has it.
     """
     action = sys.argv[1] if len(sys.argv) == 2 else ""
     host, username, token = (os.environ.get(name, "") for name in (HOST, USERNAME, TOKEN))
+    users = logins(configuration(os.environ.get(USERS_CONFIG, "")))
+    if host:
+        users = {key: login for key, login in users.items() if hostname(key) != hostname(host)}
+        users[host] = (username, token)
     if action == "list":
-        print(json.dumps({host: username} if host else {}))
-    elif action == "get" and host and sys.stdin.read().strip() == host:
-        print(json.dumps({"ServerURL": host, "Username": username, "Secret": token}))
+        print(json.dumps({key: name for key, (name, _) in users.items()}))
     elif action == "get":
-        print(NOT_FOUND)
-        sys.exit(1)
+        asked = sys.stdin.read().strip()
+        # As docker looks into a file: the very key, else one of the same host in an older form.
+        by_hostname = {hostname(key): login for key, login in users.items()}
+        login = users.get(asked) or by_hostname.get(asked)
+        if not asked or login is None:
+            print(NOT_FOUND)
+            sys.exit(1)
+        print(json.dumps({"ServerURL": asked, "Username": login[0], "Secret": login[1]}))
     else:
         # Complaints go to standard output in this protocol.
         print("release-assets keeps no credentials; it gives those of the environment")
         sys.exit(1)
+
+
+def configuration(path: str) -> dict[str, Any]:
+    """Return a docker configuration; empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if path and isinstance(content, dict):
+            return content
+    return {}
+
+
+def logins(config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return user and secret for each registry that a docker configuration holds a login of itself."""
+    auths = config.get("auths")
+    found = {}
+    for key, entry in auths.items() if isinstance(auths, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        username, secret = str(entry.get("username") or ""), str(entry.get("password") or "")
+        with contextlib.suppress(ValueError):
+            decoded = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode().strip("\0")
+            username, secret = decoded.split(":", 1)
+        if entry.get("identitytoken"):
+            username, secret = IDENTITY_TOKEN, str(entry["identitytoken"])
+        if secret:
+            found[str(key)] = (username, secret)
+    return found
+
+
+def hostname(key: str) -> str:
+    """Return the host in the key of a login: older ones are URLs."""
+    return key.removeprefix("http://").removeprefix("https://").partition("/")[0]

@@ -58,6 +58,16 @@ class Engine:
         env = _client_environment(DOCKER_HOST=self.host, **variables or {})
         return process.run(["docker", *arguments], env=env, timeout=timeout, silence=silence)
 
+    def has_containerd_store(self) -> bool:
+        """Return whether containerd keeps the images, as in current versions, and not docker itself."""
+        return "io.containerd.snapshotter" in self.docker("info", timeout=30)
+
+    def is_here(self) -> bool:
+        """Return whether the engine's processes are this machine's, and not those of another or of a VM."""
+        here = os.uname()
+        machine = self.docker("info", "--format", "{{.Name}} {{.KernelVersion}}", timeout=30).strip()
+        return machine == f"{here.nodename} {here.release}"
+
     def can_pull(self, image: str) -> bool:
         """Whether the engine gets `image` from its registry now; one it pulled before is not enough."""
         try:
@@ -157,7 +167,7 @@ def own_engine(state: Path) -> Iterator[Engine]:
             )
         )
         stack.callback(_stop, child)
-        if "io.containerd.snapshotter" not in started.docker("info", timeout=30):
+        if not started.has_containerd_store():
             raise SandboxError(
                 f"the installed dockerd cannot keep images of several platforms:\n{log_tail(log)}",
                 "It is too old: install version 25 or newer, on Debian 12 with "

@@ -140,6 +140,61 @@ def test_a_project_with_setup_py_alone(maintainer: Maintainer) -> None:
     assert set(maintainer.served()) == {f"{name}-1.2.3.tar.gz", f"{name}-1.2.3-py3-none-any.whl"}
 
 
+def test_a_package_without_readme_is_released_with_a_warning(maintainer: Maintainer) -> None:
+    """PyPI accepts it, and `twine check` only warns."""
+    text = PYPROJECT.format(name=maintainer.name, version="1.2.3").replace('readme = "README.md"\n', "")
+    maintainer.repository.commit({"pyproject.toml": text})
+    maintainer.repository.tag("v1.2.3")
+    outcome = maintainer.materialize("v1.2.3", *BUILD, "pypi_publication")
+    assert outcome.success, outcome.said
+    assert len(maintainer.served()) == 2
+    again = maintainer.materialize("v1.2.3", *BUILD)
+    for run in (outcome, again):
+        for kind in ("sdist", "wheel"):
+            passed, words = run.checked[f"{kind}/twine_check"]
+            assert not passed
+            assert "with warnings:\n`long_description_content_type` missing." in words
+            assert "`long_description` missing." in words
+            assert "The index accepts it. Set readme in pyproject.toml" in words
+
+
+def test_a_package_with_readme_passes_twines_check(released: Released) -> None:
+    name = released.maintainer.name
+    assert released.first.checked["sdist/twine_check"] == (True, f"twine check accepts {name}-1.2.3.tar.gz")
+
+
+def test_a_compiled_package_is_refused_before_anything_is_published(maintainer: Maintainer) -> None:
+    """PyPI's host is in the YAML only: nothing is uploaded, and its simple page is another index's."""
+    index = maintainer.attributes["index"]
+    maintainer.attributes["index"] = {**index, "upload_url": "https://upload.pypi.org/legacy/"}
+    maintainer.build_with_setuptools("1.2.3")
+    setup = (
+        "from setuptools import Distribution, setup\n"
+        "Distribution.has_ext_modules = lambda self: True\n"
+        "setup()\n"
+    )
+    maintainer.repository.commit({"setup.py": setup})
+    maintainer.repository.tag("v1.2.3")
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.materialized == ["version", "sdist"]
+    assert (outcome.failed, outcome.retried) == (["wheel"], [])
+    assert "PyPI rejects wheels for linux_" in outcome.words("wheel")
+    assert "Nothing has been published." in outcome.words("wheel")
+    assert maintainer.served() == {}
+
+    maintainer.attributes["index"] = index
+    assert maintainer.materialize("v1.2.3", "wheel").success
+
+
+def test_a_file_that_the_index_does_not_accept_is_refused(maintainer: Maintainer) -> None:
+    maintainer.attributes["index"] = {**maintainer.attributes["index"], "upload_limit": 100}
+    maintainer.tag("v1.2.3", "1.2.3")
+    outcome = maintainer.materialize("v1.2.3")
+    assert (outcome.failed, outcome.retried) == (["sdist"], [])
+    assert "bytes; localhost accepts 100 bytes" in outcome.words("sdist")
+    assert "set upload_limit of that index in the project's defs.yaml" in outcome.words("sdist")
+
+
 def test_a_package_of_another_name_than_declared_is_refused(maintainer: Maintainer) -> None:
     maintainer.attributes["package"] = {"name": "something-else"}
     maintainer.tag("v1.2.3", "1.2.3")

@@ -49,7 +49,7 @@ def test_its_assets_are_the_published_files_and_sums_that_verify_them(
     sdist, wheel = store.find("sdist"), store.find("wheel")
     assert sdist is not None
     assert wheel is not None
-    sums = sha256sums((sdist, wheel))
+    sums = sha256sums([tmp_path / sdist.filename, tmp_path / wheel.filename])
     sizes = {asset["name"]: asset["size"] for asset in release["assets"]}
     assert sizes == {
         "SHA256SUMS": len(sums),
@@ -133,3 +133,99 @@ def test_a_project_with_an_image_tells_how_to_pull_it(maintainer: Maintainer, se
     body = maintainer.github_releases()["v1.2.3"]["body"]
     assert f"docker pull {image}:1.2.3" in body
     assert "Platforms: linux/amd64, linux/arm64" in body
+
+
+# Notes, title, template and assets of the user's own
+
+CHANGELOG = "# Changelog\n\n## [1.2.3] - 2026-01-01\n\n- It is faster.\n\n## [1.2.2]\n\n- It works.\n"
+
+
+def test_the_changelogs_section_is_the_text_and_the_title_is_the_users(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"] |= {"notes": "changelog", "title": "{name} {version}"}
+    maintainer.tag("v1.2.3", "1.2.3", **{"CHANGELOG.md": CHANGELOG})
+    assert maintainer.materialize("v1.2.3").success
+    release = maintainer.github_releases()["v1.2.3"]
+    assert release["name"] == f"{maintainer.name} 1.2.3"
+    assert release["body"].startswith("- It is faster.\n\n## Install\n")
+    assert "It works" not in release["body"]
+
+
+def test_a_changelog_without_a_section_is_told_before_the_upload(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"]["notes"] = "changelog"
+    commit = maintainer.tag("v1.2.4", "1.2.4", **{"CHANGELOG.md": CHANGELOG})
+    outcome = maintainer.materialize("v1.2.4")
+    assert outcome.materialized == list(BUILD)
+    assert f"CHANGELOG.md has no section for 1.2.4 at v1.2.4 (commit {commit})" in outcome.words(
+        "pypi_publication"
+    )
+    assert "Add the heading `## 1.2.4`" in outcome.words("pypi_publication")
+    assert maintainer.served() == {}
+
+
+def test_commits_since_the_release_before_are_the_text(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"]["notes"] = "commits"
+    maintainer.tag("v1.2.2", "1.2.2")
+    maintainer.repository.commit({"new.py": ""}, "feat: something new")
+    maintainer.tag("v1.2.3", "1.2.3")
+    assert maintainer.materialize("v1.2.3").success
+    body = maintainer.github_releases()["v1.2.3"]["body"]
+    assert body.startswith("## Added\n\n- Something new\n\n## Install\n")
+
+
+def test_a_template_of_the_repository_is_the_page(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"] |= {"notes": "changelog", "template": ".github/release.md"}
+    template = "# $name $version\n\n$notes\n\n$files\n"
+    maintainer.tag("v1.2.3", "1.2.3", **{"CHANGELOG.md": CHANGELOG, ".github/release.md": template})
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.success
+    body = maintainer.github_releases()["v1.2.3"]["body"]
+    assert body.startswith(f"# {maintainer.name} 1.2.3\n\n- It is faster.\n\n| ")
+    assert outcome.metadata("sdist")["sha256"] in body
+
+
+def test_files_of_the_repository_are_attached_and_summed(maintainer: Maintainer) -> None:
+    maintainer.attributes["github"]["assets"] = ["install.sh", "schema/*.json"]
+    files = {"install.sh": "#!/bin/sh\n", "schema/a.json": "{}", "schema/b.json": "[]", "schema/c.txt": ""}
+    maintainer.tag("v1.2.3", "1.2.3", **files)
+    outcome = maintainer.materialize("v1.2.3")
+    assert outcome.success
+    (release,) = maintainer.github_releases().values()
+    names = {asset["name"] for asset in release["assets"]}
+    assert names == {*maintainer.served(), "SHA256SUMS", "install.sh", "a.json", "b.json"}
+    sums = next(asset for asset in release["assets"] if asset["name"] == "SHA256SUMS")
+    assert sums["size"] == sum(64 + len(f"  {name}\n") for name in names - {"SHA256SUMS"})
+    before = maintainer.github_releases()
+    assert maintainer.materialize("v1.2.3", "github_release").success
+    assert maintainer.github_releases() == before
+
+
+@pytest.mark.parametrize(
+    ("globs", "files", "words"),
+    [
+        (["man/*.1"], {}, "man/*.1 matches no file at commit"),
+        (["a/x.txt", "b/x.txt"], {"a/x.txt": "", "b/x.txt": ""}, "b/x.txt would be attached as x.txt"),
+        (["link"], {}, "link is a link"),
+    ],
+)
+def test_assets_that_cannot_be_attached_are_told_before_the_upload(
+    maintainer: Maintainer, globs: list[str], files: dict[str, str], words: str
+) -> None:
+    maintainer.attributes["github"]["assets"] = globs
+    (maintainer.repository.path / "link").symlink_to("/etc/passwd")
+    maintainer.tag("v1.2.3", "1.2.3", **files)
+    outcome = maintainer.materialize("v1.2.3")
+    assert words in outcome.words("pypi_publication")
+    assert maintainer.served() == {}
+    assert maintainer.github_releases() == {}
+
+
+def test_what_github_generates_is_the_text(maintainer: Maintainer) -> None:
+    """The stand-in writes which tag it was asked to start from."""
+    maintainer.attributes["github"]["notes"] = "github"
+    maintainer.tag("v1.2.2", "1.2.2")
+    maintainer.tag("v2.0.0", "2.0.0")
+    maintainer.tag("v1.2.3", "1.2.3")
+    assert maintainer.materialize("v1.2.3").success
+    text, _, rest = maintainer.github_releases()["v1.2.3"]["body"].partition("## Install\n")
+    assert "previous: v1.2.2" in text
+    assert f"pip install {maintainer.name}==1.2.3" in rest

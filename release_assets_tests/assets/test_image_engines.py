@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import environment, run
+from release_assets.sandbox import system
 from release_assets.sandbox.engine import Engine, own_engine
 from release_assets_tests.destinations.test_buildx import request as build_request
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
@@ -42,8 +44,11 @@ COPY src src
 @pytest.fixture(scope="module")
 def far(engine: Engine, state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Another engine, which the docker context `far` names; `away` names one that does not answer."""
-    if not engine.own:
-        pytest.skip("a second engine is started only where the first is our own, too")
+    missing = system.missing_packages(system.ENGINE)
+    if os.geteuid() != 0 or missing:
+        pytest.skip(f"only root can start a second engine, with these packages: {', '.join(missing)}")
+    if not engine.is_here() or not engine.has_containerd_store():
+        pytest.skip("a second engine is only like the first where that is here and has containerd's store")
     with contextlib.ExitStack() as stack:
         started = stack.enter_context(own_engine(state / "second-engine"))
         variables = stack.enter_context(pytest.MonkeyPatch.context())
@@ -58,6 +63,7 @@ def far(engine: Engine, state: Path, tmp_path_factory: pytest.TempPathFactory) -
 def maintainer(new: NewMaintainer, image_stands: Stands) -> Maintainer:
     """A maintainer of a package whose image was never built before, at v1.0.0."""
     maintainer = new(image_stands, dockerfile="")
+    maintainer.attributes["image"]["version_command"] = ["echo", "1.0.0, 1.1.0, 1.1.1, 1.1.2"]
     files = {"Dockerfile": DOCKERFILE.format(mark=maintainer.name), "README.md": maintainer.name}
     maintainer.tag("v1.0.0", "1.0.0", **files)
     return maintainer
@@ -82,16 +88,38 @@ def test_a_platform_is_built_by_its_builder_and_the_other_by_dockers_own(
 
 
 @pytest.mark.usefixtures("far")
-def test_the_same_commit_makes_the_same_image_on_two_engines_without_a_cache(maintainer: Maintainer) -> None:
-    first = maintainer.materialize("v1.0.0", "image_linux_amd64").metadata("image_linux_amd64")
-    maintainer.attributes["image"]["builders"] = {"linux/amd64": "far"}
-    second = maintainer.materialize("v1.0.0", "image_linux_amd64").metadata("image_linux_amd64")
-    assert first["cache_hit_rate"] == second["cache_hit_rate"] == 0.0
-    assert first["timestamps_rewritten"]
-    assert first["runnable_digest"] == second["runnable_digest"]
+def test_a_reproducible_image_has_one_digest_on_two_engines(maintainer: Maintainer) -> None:
+    image = maintainer.attributes["image"]
+    image["cache"] = "registry"
+
+    def built(*, builder: str | None, reproducible: bool) -> dict[str, Any]:
+        image["builders"] = {"linux/amd64": builder} if builder else {}
+        image["reproducible"] = reproducible
+        outcome = maintainer.materialize("v1.0.0", "image_linux_amd64")
+        assert outcome.success, outcome.said
+        assert outcome.checked["image_linux_amd64/starts"][0]
+        return outcome.metadata("image_linux_amd64")
+
+    usual = built(builder=None, reproducible=False)
+    assert not usual["timestamps_rewritten"]
+    # The other engine gets the cache of the first, whose layers BuildKit would not rewrite.
+    built(builder="far", reproducible=False)
+    there, again, here = (built(builder=builder, reproducible=True) for builder in ("far", "far", None))
+    for one in (there, again, here):
+        assert one["timestamps_rewritten"]
+        assert one["cache_hit_rate"] == 0.0
+    assert there["runnable_digest"] == again["runnable_digest"] == here["runnable_digest"]
+    assert usual["runnable_digest"] != here["runnable_digest"]
     # The attestations tell one build from the other.
-    assert first["digest"] != second["digest"] == maintainer.digest("1.0.0-amd64")
-    assert second["previous_digest"] == first["digest"]
+    assert again["digest"] != here["digest"] == maintainer.digest("1.0.0-amd64")
+    assert here["previous_digest"] == again["digest"]
+
+
+def layers(maintainer: Maintainer, digest: str) -> list[str]:
+    """The digests of an image's layers."""
+    manifest = maintainer.registry.manifest(digest)
+    assert manifest is not None
+    return [layer["digest"] for layer in manifest.parsed()["layers"]]
 
 
 @pytest.mark.usefixtures("far")
@@ -143,3 +171,13 @@ def test_after_a_change_of_code_alone_four_of_five_steps_come_from_the_cache_on_
     for stage in ("build", "export", "push", "cache_export"):
         assert isinstance(warm[f"seconds/{stage}"], float)
     assert warm["seconds/cache_export"] > 0
+
+    maintainer.tag("v1.1.2", "1.1.2", **{"src/code.py": "3\n"})
+    image["builders"] = {}
+    here = maintainer.materialize("v1.1.2", "image_linux_amd64").metadata("image_linux_amd64")
+    # Nobody pulls again what lies below the code, whichever engine built it.
+    *below, code = layers(maintainer, cold["runnable_digest"])
+    for later in (warm, here):
+        *same, changed = layers(maintainer, later["runnable_digest"])
+        assert same == below
+        assert changed != code

@@ -50,6 +50,7 @@ def released(new: NewMaintainer, image_stands: Stands) -> tuple[Maintainer, Outc
     image = maintainer.attributes["image"]
     image |= {"platforms": ["linux/amd64"], "cache": "registry", "build_args": {"CHANNEL": "an-argument"}}
     image["sbom_generator"] = push_generator(maintainer)
+    image["version_command"] = ["echo", "1.0.0"]
     maintainer.tag("v1.0.0", "1.0.0", **{"README.md": maintainer.name})
     outcome = maintainer.materialize("v1.0.0", "image_linux_amd64", "manifest_list")
     assert outcome.success, outcome.said

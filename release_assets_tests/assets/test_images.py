@@ -98,7 +98,7 @@ def test_the_image_says_what_it_was_built_from(imaged: Imaged, platform: str) ->
     assert labels["version"] == "1.0.0"  # the build argument
     assert labels["org.opencontainers.image.version"] == "1.0.0"
     assert labels["org.opencontainers.image.revision"] == imaged.commit
-    assert labels["org.opencontainers.image.source"] == imaged.maintainer.repository.remote
+    assert "org.opencontainers.image.source" not in labels  # a path of this machine tells nobody where it is
 
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
@@ -275,6 +275,7 @@ def test_a_dockerfile_that_fails_on_one_platform_keeps_the_other_and_is_complete
     new: NewMaintainer, image_stands: Stands
 ) -> None:
     maintainer = new(image_stands, dockerfile=FAILS_ON_ARM)
+    maintainer.attributes["image"]["version_command"] = ["echo", "1.0.0"]
     maintainer.tag("v1.0.0", "1.0.0")
     outcome = maintainer.materialize("v1.0.0", *DOCKER_HALF)
     assert outcome.materialized == ["version", "image_linux_amd64"]
@@ -289,7 +290,7 @@ def test_a_dockerfile_that_fails_on_one_platform_keeps_the_other_and_is_complete
     assert amd64 == outcome.metadata("image_linux_amd64")["digest"]
     assert maintainer.digest("1.0.0") is None
 
-    commit = maintainer.repository.commit({"Dockerfile": "FROM scratch\nCOPY README.md /\n"})
+    commit = maintainer.repository.commit({"Dockerfile": "FROM python:3.12-slim\nCOPY README.md /\n"})
     maintainer.repository.tag("docker-rebuild-v1.0.0")
     again = maintainer.materialize("v1.0.0", "image_linux_arm64", "manifest_list", "floating_tags")
     assert again.success, again.said

@@ -1,11 +1,13 @@
-"""A small real HTTP server on loopback that answers what it is told, for what no stand-in can do."""
+"""A small real HTTP server that answers what it is told, for what no stand-in can do, and a user's home."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,16 @@ def server() -> Iterator[ScriptedServer]:
             stop.set()
             http.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home, in which docker is set up, with a buildx plugin that is never run."""
+    for name in list(os.environ):
+        if name.startswith(("DOCKER_", "BUILDX_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plugin = tmp_path / ".docker" / "cli-plugins" / "docker-buildx"
+    plugin.parent.mkdir(parents=True)
+    plugin.touch(mode=0o755)
+    return tmp_path

@@ -43,7 +43,7 @@ from release_assets.destinations.registry import (
     platform_images,
     platforms_differ,
 )
-from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.sandbox.base_image import push_base_image
 from release_assets.sandbox.engine import Engine as RealEngine
 from release_assets.sandbox.registry import Registry as RealRegistry
@@ -84,6 +84,7 @@ def an_engine(*platforms: str, exports_cache: bool = True, pushes_twice: bool = 
         native=frozenset(platforms[:1]),
         exports_cache=exports_cache,
         pushes_twice=pushes_twice,
+        keeps_images=True,
     )
 
 
@@ -151,12 +152,27 @@ def test_without_a_cache_nothing_is_said_about_one() -> None:
 
 
 def test_only_one_of_buildkit_and_docker_pushes() -> None:
-    rest = "store=false,rewrite-timestamp=true"
     once = build_arguments(request(), Path("/m"), an_engine())
-    assert options(once, "--output") == [f"type=image,push=true,{rest}"]
+    assert options(once, "--output") == ["type=image,push=true"]
     twice = build_arguments(request(), Path("/m"), an_engine(pushes_twice=True))
-    assert options(twice, "--output") == [f"type=image,push=,{rest}"]
+    assert options(twice, "--output") == ["type=image,push="]
     assert "--push" not in once + twice
+
+
+def test_only_a_reproducible_build_rewrites_and_has_no_cache(tmp_path: Path) -> None:
+    for cache in ("registry", "local"):
+        wanted = request(cache=cache, cache_folder=tmp_path, reproducible=True)
+        arguments = build_arguments(wanted, Path("/m"), an_engine())
+        assert options(arguments, "--output") == ["type=image,push=true,store=false,rewrite-timestamp=true"]
+        assert "--no-cache" in arguments
+        assert not {"--cache-from", "--cache-to"} & set(arguments)
+    usual = build_arguments(request(cache="registry"), Path("/m"), an_engine())
+    assert not any("rewrite" in word or word == "--no-cache" for word in usual)
+    with pytest.raises(PermanentError) as raised:
+        check_request(an_engine(exports_cache=False), request(reproducible=True))
+    assert (
+        raised.value.problem == "docker's builder cannot rewrite timestamps: its image store is docker's own"
+    )
 
 
 def test_dockers_own_image_store_is_asked_for_nothing_that_it_cannot_do() -> None:
@@ -265,19 +281,6 @@ def test_a_platform_that_cannot_be_run_tells_how_to_install_qemu() -> None:
 # The environment of docker
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's home, in which docker is set up, with a buildx plugin that is never run."""
-    for name in list(os.environ):
-        if name.startswith(("DOCKER_", "BUILDX_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    plugin = tmp_path / ".docker" / "cli-plugins" / "docker-buildx"
-    plugin.parent.mkdir(parents=True)
-    plugin.touch(mode=0o755)
-    return tmp_path
-
-
 def written(env: Mapping[str, str]) -> Any:
     """The configuration that docker reads in this environment."""
     return json.loads(Path(env["DOCKER_CONFIG"], "config.json").read_text())
@@ -320,7 +323,7 @@ def test_the_users_contexts_builders_and_plugins_go_on_working(home: Path) -> No
         ours = written(env)
         assert ours["currentContext"] == "colima"
         assert ours["cliPluginsExtraDirs"][:2] == [str(docker / "cli-plugins"), str(elsewhere)]
-        assert not {"auths", "credsStore"} & set(ours)
+        assert (ours["credsStore"], "auths" in ours) == ("desktop", False)
         assert Path(env["DOCKER_CONFIG"], "contexts", "meta").is_dir()
         assert env["BUILDX_CONFIG"] == str(docker / "buildx")
 
@@ -531,6 +534,23 @@ def test_control_characters_of_a_build_do_not_reach_the_terminal() -> None:
     assert all(character.isprintable() for line in said for character in line)
 
 
+def test_an_image_that_is_unpacked_is_no_push_that_stands_still() -> None:
+    progress = Progress(lambda _: None)
+
+    def says(what: str, *, ended: bool) -> None:
+        status = {"id": what, "vertex": "sha256:1", "started": "2026-01-01T00:00:10Z"}
+        status |= {"completed": "2026-01-01T00:00:11Z"} if ended else {}
+        progress.line(json.dumps({"statuses": [status]}))
+
+    progress.line(vertex("10", name="exporting to image"))
+    for local in ("exporting layers", "unpacking to localhost:5000/owner/name:1.2.3-amd64"):
+        says(local, ended=False)
+        assert not progress.only_pushes()
+        says(local, ended=True)
+    says("pushing layers", ended=False)
+    assert progress.only_pushes()
+
+
 def test_a_layer_on_its_way_is_told_every_few_seconds() -> None:
     said: list[str] = []
     progress = Progress(said.append)
@@ -737,8 +757,10 @@ def built(
         "dockerfile": source / "Dockerfile",
         "cache_folder": source / "cache",
     }
+    wanted = request(**fields | changes)
     return build(
-        request(**fields | changes),
+        wanted,
+        observe_engine(wanted.builder, env),
         env,
         log=lines.append,
         secrets=[registry.token],
@@ -851,7 +873,8 @@ def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
     assert pushed.digest == result.digest
     assert result.cache_warning is not None
     assert result.cache_warning.startswith("the cache is not kept for the next build: ")
-    assert ("507 Insufficient Storage" in result.cache_warning) == engine.own
+    # docker's own store exports no cache at all, and says so.
+    assert ("507 Insufficient Storage" in result.cache_warning) == engine.has_containerd_store()
     assert f"warning: {result.cache_warning}" in lines
 
 
@@ -943,7 +966,7 @@ def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
         build_contexts=base,
     )
     with pytest.raises(PermanentError) as raised:
-        build(wanted, env, log=print, secrets=[], timeout=120, silence=4)
+        build(wanted, observe_engine(None, env), env, log=print, secrets=[], timeout=120, silence=4)
     assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
 
 
@@ -991,7 +1014,7 @@ def test_what_the_engine_runs_and_keeps_is_observed(engine: RealEngine, env: dic
     observed = observe_engine(None, env)
     for platform in PLATFORMS:
         check_platform(observed, platform)
-    assert observed.exports_cache or not engine.own
+    assert observed.exports_cache == engine.has_containerd_store()
 
 
 def test_a_missing_docker_says_what_to_install(tmp_path: Path) -> None:
@@ -1012,3 +1035,77 @@ def test_a_buildx_that_is_too_old_is_named(tmp_path: Path, said: str) -> None:
         observe_engine(None, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert raised.value.problem == f"buildx is too old: {said}"
     assert raised.value.remedy == "Install buildx 0.13 or newer."
+
+
+QUOTA = b'{"errors": [{"code": "DENIED", "message": "will exceed the configured upper limit of 1 MiB."}]}'
+NO_RIGHT = b'{"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}'
+IMMUTABLE = b'{"errors": [{"code": "TAG_INVALID", "message": "cannot be overwritten: it is immutable"}]}'
+UNKNOWN = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "repository not known to registry"}]}'
+NGINX = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n</html>"
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("refused", "status", "body", "kind", "remedy"),
+    [
+        ("PUT /manifests/", 400, IMMUTABLE, ConflictError, "exempt it from immutability"),
+        ("PUT /manifests/", 403, QUOTA, PermanentError, "torage"),
+        ("POST /uploads/", 403, QUOTA, PermanentError, "is full"),
+        ("POST /uploads/", 403, NO_RIGHT, PermanentError, "Check IMAGE_USER"),
+        ("PUT /uploads/", 413, NGINX, PermanentError, "client_max_body_size"),
+        ("PUT /manifests/", 404, UNKNOWN, PermanentError, "Create buildx/refused"),
+    ],
+)
+def test_a_real_engine_is_refused_by_a_registry(
+    source: Path,
+    registry: RealRegistry,
+    refused: str,
+    status: int,
+    body: bytes,
+    kind: type[ReleaseError],
+    remedy: str,
+) -> None:
+    """The words are not in every engine's error: then the registry is asked for them."""
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
+    method, _, part = refused.partition(" ")
+    refuses = False
+
+    def rule(asked: str, path: str) -> Refusal | None:
+        return Refusal(status, body) if refuses and asked == method and part in path else None
+
+    with registry_proxy(registry.host, rule) as host:
+        repository = Repository(host, "buildx/refused")
+        with docker_environment(repository, registry.username, registry.token) as env:
+            tag = f"refused-{status}"
+            if kind is ConflictError:
+                built(source, registry, env, [], repository=repository, tag=tag)
+            (source / "message.txt").write_bytes(os.urandom(100))
+            refuses = True
+            with pytest.raises(ReleaseError) as raised:
+                built(source, registry, env, [], repository=repository, tag=tag)
+    assert type(raised.value) is kind
+    assert remedy in raised.value.remedy
+    assert body is NO_RIGHT or "Check IMAGE_USER" not in raised.value.remedy
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM scratch\nCOPY message.txt /\nEOF\n",
+        "FROM scratch\nCOPY docker-timeout.conf /\n",
+        "FROM scratch\nCOPY certificate.pem /\n",
+        "FROM scratch\nCOPY ['429 Too Many Requests', '/']\n",
+        'FROM scratch\nCOPY ["connection reset by peer", "503: EOF", "/"]\n',
+        "FROM scratch AS denied\nCOPY --from=HOST/unauthorized/denied /toomanyrequests: /\n",
+    ],
+)
+def test_a_real_engine_quotes_a_dockerfile_without_a_retry(
+    source: Path, registry: RealRegistry, env: dict[str, str], dockerfile: str
+) -> None:
+    (source / "Dockerfile").write_text(dockerfile.replace("HOST", registry.host))
+    with pytest.raises(PermanentError) as raised:
+        built(source, registry, env, [], tag="quoted")
+    assert type(raised.value) is PermanentError
+    assert raised.value.remedy.startswith(("Correct the Dockerfile", "The base image is not there"))

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from release_assets.destinations.buildx import INSTALL_QEMU, Failure, Progress, build_failure
+from release_assets.destinations.buildx.push_refusal import judged_again, look_after
+from release_assets.destinations.docker_credential import TOKEN, USERNAME
 from release_assets.destinations.registry import Repository
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
+from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.destinations.test_buildx import request
 
 BUILD = "failed to build: failed to solve: "
@@ -508,3 +511,65 @@ def test_a_run_that_prints_a_registrys_error_is_the_runs() -> None:
     assert failure is not None
     assert failure.output == ["denied: requested access to the resource is denied"]
     assert build_failure(failure, request()).remedy.startswith(DOCKERFILE)
+
+
+# A push that was refused without words
+
+
+def asking(server: ScriptedServer, said: str, *answers: Told, step: str = PUSHING) -> ReleaseError | None:
+    """Return how a failure is judged after the registry was asked; None where it was not."""
+    server.answers(*answers)
+    ours = Repository(server.url.removeprefix("http://"), "owner/name")
+    wanted = request(repository=ours, tag="1.2.3")
+    failure = Failure(step, said, [])
+    look = look_after(failure, wanted, {USERNAME: "maintainer", TOKEN: "s3cret"})
+    return judged_again(build_failure(failure, wanted), look, wanted) if look else None
+
+
+ACCEPTED = Told(202, headers={"Location": "https://elsewhere.example/upload"})
+MANIFEST = Told(200, b'{"mediaType": "application/vnd.oci.image.manifest.v1+json"}')
+WORDLESS = f"{PUSH}unexpected status from PUT request to {URL}: 403 Forbidden"
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "409 Conflict", "412 Precondition"])
+def test_a_tag_that_exists_is_named_where_we_may_push(server: ScriptedServer, status: str) -> None:
+    error = asking(server, WORDLESS.replace("403 Forbidden", status), ACCEPTED, MANIFEST)
+    assert type(error) is ConflictError
+    assert "may push to" in error.problem
+    assert error.problem.endswith("its tag 1.2.3 exists.")
+    assert "immutability" in error.remedy
+
+
+def test_a_full_storage_is_supposed_where_we_may_push(server: ScriptedServer) -> None:
+    error = asking(server, WORDLESS, ACCEPTED, Told(404))
+    assert type(error) is PermanentError
+    assert error.problem.endswith("it has no tag 1.2.3 yet.")
+    assert error.remedy.startswith("The storage is full")
+
+
+def test_the_registrys_words_are_fetched_where_we_may_not_push(server: ScriptedServer) -> None:
+    denied = b'{"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}'
+    error = asking(server, WORDLESS, Told(403, denied))
+    assert type(error) is PermanentError
+    assert error.problem.startswith("building ")
+    assert error.problem.endswith("403 Forbidden: DENIED: permission_denied: write_package")
+    assert error.remedy.startswith(LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (PUSHING, f"{WORDLESS}\ndenied: no"),
+        (PUSHING, WORDLESS.replace("403 Forbidden", "401 Unauthorized")),
+        (PUSHING, WORDLESS.replace("403 Forbidden", "503 Service Unavailable")),
+        (LOADING, f"{BUILD}unexpected status from HEAD request to {HUB}: 403 Forbidden"),
+        ("[2/3] RUN x", f'{BUILD}process "x: 403 Forbidden" did not complete successfully: exit code: 1'),
+    ],
+)
+def test_no_registry_is_asked_after_other_failures(server: ScriptedServer, step: str, said: str) -> None:
+    assert asking(server, said, ACCEPTED, step=step) is None
+    assert server.seen == []
+
+
+def test_a_registry_that_does_not_answer_changes_nothing(server: ScriptedServer) -> None:
+    assert asking(server, WORDLESS, Told(503)) is None

@@ -12,6 +12,7 @@ import pytest
 
 from release_assets.destinations.git import Commit, Mirror, observe_tags, parse_tags
 from release_assets.errors import PermanentError, TransientError
+from release_assets.release import ShownTags
 from release_assets_tests.repository import Repository
 
 
@@ -25,8 +26,10 @@ def mirror(repository: Repository, tmp_path: Path) -> Mirror:
     return Mirror(repository.remote, tmp_path / "mirrors")
 
 
-def checkout(mirror: Mirror, commit: str, directory: Path) -> Path:
-    mirror.checkout(mirror.fetch(commit).sha, directory, log=print)
+def checkout(mirror: Mirror, commit: str, directory: Path, *, released: str | None = None) -> Path:
+    """The files of a commit, and where it is `released` as a tag, a repository that shows it."""
+    tags = None if released is None else ShownTags(released, observe_tags(mirror.remote))
+    mirror.checkout(commit, directory, log=print, tags=tags)
     return directory
 
 
@@ -302,20 +305,22 @@ def test_a_build_backend_may_ask_git_for_history_and_tags(
     repository.tag("v1.0", annotated=True)
     repository.commit({".gitattributes": "secret export-ignore\n", "secret": "x"})
     sha = repository.commit({"b": "b"})
-    source = checkout(mirror, sha, tmp_path / "source")
+    source = checkout(mirror, sha, tmp_path / "source", released="v1.1")
     repository.git("-C", source, "fsck", "--no-progress")
     described = repository.git("-C", source, "describe", "--tags", "--long", "--dirty")
-    assert described == f"v1.0-2-g{sha[:7]}"
+    assert described == f"v1.1-0-g{sha[:7]}"
+    before = repository.git("-C", source, "describe", "--tags", "--long", "HEAD^")
+    assert before == f"v1.0-1-g{repository.git('rev-parse', 'HEAD^')[:7]}"
     assert (source / "secret").exists()  # export-ignore is for archives
 
 
 def test_a_checkout_is_changed_without_harm_to_the_next(
     repository: Repository, mirror: Mirror, tmp_path: Path
 ) -> None:
-    once = checkout(mirror, repository.first, tmp_path / "once")
+    once = checkout(mirror, repository.first, tmp_path / "once", released="v1")
     (once / "README.md").write_text("changed by a build")
     shutil.rmtree(once / ".git")
-    twice = checkout(mirror, repository.first, tmp_path / "twice")
+    twice = checkout(mirror, repository.first, tmp_path / "twice", released="v1")
     assert (twice / "README.md").read_text() == "A sample.\n"
 
 
@@ -342,6 +347,7 @@ def test_a_submodule_is_checked_out_with_its_project(tmp_path: Path, monkeypatch
     project = Repository(tmp_path / "project")
     project.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../library", "vendor")
     sha = project.commit({})
-    source = checkout(Mirror(project.remote, tmp_path / "mirrors"), sha, tmp_path / "source")
+    mirror = Mirror(project.remote, tmp_path / "mirrors")
+    source = checkout(mirror, sha, tmp_path / "source", released="v1")
     assert (source / "vendor" / "library.py").read_text() == "x = 1\n"
     assert library.first in project.git("-C", source, "submodule", "status")

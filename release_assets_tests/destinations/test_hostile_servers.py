@@ -107,7 +107,8 @@ def short_waits(patch: pytest.MonkeyPatch) -> None:
     """What is waited for minutes elsewhere is waited for seconds here."""
     for name in (
         "http.sizes.FILE_SECONDS", "package_index.access.PAGE_SECONDS", "registry.client.SECONDS",
-        "registry.client.LIST_SECONDS", "git.LOOK_SECONDS", "git.FETCH_SECONDS",
+        "registry.client.LIST_SECONDS", "git.command.LOOK_SECONDS",
+        "git.command.FETCH_SECONDS",
         "github.reading.LIST_SECONDS",
     ):  # fmt: skip
         patch.setattr(f"release_assets.destinations.{name}", SECONDS)

@@ -42,6 +42,7 @@ class Engine:
     native: frozenset[str]  # those of the platforms that its machines are made for
     exports_cache: bool  # and attestations: not so with docker's own image store
     pushes_twice: bool
+    keeps_images: bool  # what it built can be started by `docker` without a pull
 
 
 def choose_engine(
@@ -89,7 +90,16 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
     if unreachable and not platforms:
         raise _engine_error(name, unreachable[1])
     if not re.search(r"^Driver:\s+docker$", description, re.MULTILINE):
-        return Engine(docker, buildx, name, platforms, native, exports_cache=True, pushes_twice=False)
+        return Engine(
+            docker,
+            buildx,
+            name,
+            platforms,
+            native,
+            exports_cache=True,
+            pushes_twice=False,
+            keeps_images=False,
+        )
     try:
         info = run([*docker, "info", "--format", "{{json .DriverStatus}}"], env=env, timeout=LOOK_SECONDS)
     except CommandFailedError as error:
@@ -98,7 +108,7 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
     # and only docker can push.
     containerd = "io.containerd.snapshotter" in info
     pushes_twice = containerd and version < PUSHES_ONCE
-    return Engine(docker, buildx, name, platforms, native, containerd, pushes_twice)
+    return Engine(docker, buildx, name, platforms, native, containerd, pushes_twice, keeps_images=True)
 
 
 def _engine_error(name: str, said: str) -> ReleaseError:

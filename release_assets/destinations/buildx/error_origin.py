@@ -51,7 +51,7 @@ _FETCHING = re.compile(
     rf'(?:failed to (?:compute|load) cache key: )+(?:{_ANSWERED}|(?:Get|Head) "": |pull access denied)'
 )
 _PROCESS = re.compile(r'process ""|executor failed running \[')
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _STATUS = re.compile(
     r"(?:^|: )(\d{3})(?= [A-Z]| - |$)|in(?:valid response status|valid status response) (\d{3})"
     r"|error parsing HTTP (\d{3}) response body",
@@ -124,7 +124,8 @@ def refusal_in(origin: Origin, cause: str) -> Refusal | None:
     if code is None and status is None:
         return Refusal(None, "denied", cause) if _NO_LOGIN.search(cause) else None
     number = int(next(group for group in status.groups() if group)) if status else None
-    words = code[2] if code else cause[status.end() :] if status else ""
+    # What follows a status on its line is its reason phrase.
+    words = code[2] if code else cause[status.end() :].partition("\n")[2] if status else ""
     if code and (page := _PAGE.search(words)):  # a proxy's, which docker takes for the registry's error
         number = int(page[1])
     return Refusal(number, code_of(code[1]) if code else "", words, rate_limit_wait(cause))

@@ -27,6 +27,10 @@ RETRY = (
 )
 TRUST = "The engine does not trust that registry: give it the registry's certificate authority."
 MAKE_ROOM = "Make room on the engine's disk: `docker buildx prune` removes the build cache."
+NO_HELPER = (
+    "Install the credential helper that the docker configuration of the user of Dagster's runs names "
+    "(credsStore, credHelpers), or log in again without it."
+)
 OTHER_PLATFORM = (
     "The base image is not made for this platform: choose one that is, or remove the platform from defs.yaml."
 )
@@ -40,6 +44,7 @@ _KIND = r"(?:: (?:unknown|unavailable|failed precondition|data loss))?\s*\Z"
 _UNTRUSTED = re.compile(
     r"(?:^|: )x509: [^\n]*\Z|(?:^|: )http: server gave HTTP response to HTTPS client" + _KIND
 )
+_HELPER = re.compile(r"(?:^|: |desc = )error getting credentials - err: ")
 _DISK = re.compile(r"(?:^|: )no space left on device" + _KIND)
 _NO_PLATFORM = re.compile(r"(?:^|: )no match for platform in manifest[^\n]*\Z")
 _NOT_FOUND = re.compile(r"(?:^|: )not found" + _KIND)
@@ -81,6 +86,8 @@ def build_failure(failure: Failure, request: BuildRequest) -> ReleaseError:
         return _command_failure(failure, problem)
     if origin is Origin.DOCKERFILE:
         return PermanentError(problem, CORRECT_DOCKERFILE)
+    if _HELPER.search(cause):
+        return PermanentError(problem, NO_HELPER)
     if _UNTRUSTED.search(cause):
         return PermanentError(problem, TRUST)
     if _NETWORK.search(cause):

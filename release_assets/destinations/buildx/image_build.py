@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release_assets.destinations.attestations import BaseImage
-from release_assets.destinations.buildx.engine import Engine, choose_engine, is_emulated
+from release_assets.destinations.buildx.engine import Engine, is_emulated
 from release_assets.destinations.buildx.error_origin import Failure
 from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
+from release_assets.destinations.buildx.push_refusal import judged_again, look_after
 from release_assets.destinations.buildx.request import (
     BuildRequest,
     build_arguments,
@@ -43,11 +44,12 @@ class BuildResult:
     from_images: tuple[BaseImage, ...]  # of those that buildx names with their digest
     builder: str
     emulated: bool  # the platform is foreign to the builder
-    fallback: str | None  # why another builder than the named one had to do
+    is_kept: bool  # by the engine that built it, under the tag, so that it starts without a pull
 
 
 def build(
     request: BuildRequest,
+    engine: Engine,
     env: Mapping[str, str],
     *,
     log: Log,
@@ -61,16 +63,13 @@ def build(
     given up after `SILENT_PUSH_SECONDS`, since BuildKit itself would wait for the registry for ever.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
-    engine, fallback = choose_engine(request.builder, env, emulate_unreachable=request.emulate_unreachable)
-    if fallback:
-        log(f"warning: {fallback}")
     check_request(engine, request)
     emulated = is_emulated(engine, request.platform)
     log(f"{engine.name} builds {request.platform} {'with QEMU' if emulated else 'natively'}")
     progress = Progress(lambda line: log(redact(line, secrets)))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="buildx-"))
-        if request.cache == "local" and engine.exports_cache:
+        if request.used_cache == "local" and engine.exports_cache:
             stack.enter_context(local_cache(local_cache_folder(request), log))
         metadata = Path(folder, "metadata.json")
         arguments = build_arguments(request, metadata, engine)
@@ -98,12 +97,14 @@ def build(
             failure = progress.failure() or Failure("", error.reason, [])
             output = [redact(line, secrets) for line in failure.output]
             failure = Failure(failure.step, redact(failure.said, secrets), output)
-            raise build_failure(failure, request) from None
+            failed = build_failure(failure, request)
+            look = look_after(failure, request, env)
+            raise (judged_again(failed, look, request) if look else failed) from None
         digest = _pushed_digest(metadata, request)
     warning = cache_warning(request, engine, progress)
     if warning:
         log(f"warning: {warning}")
-    if not progress.rewrote_timestamps():
+    if request.reproducible and not progress.rewrote_timestamps():
         log(f"warning: {NOT_REWRITTEN}")
     return BuildResult(
         digest=digest,
@@ -117,19 +118,19 @@ def build(
         from_images=tuple(progress.from_images()),
         builder=engine.name,
         emulated=emulated,
-        fallback=fallback,
+        is_kept=engine.keeps_images and not request.reproducible,
     )
 
 
 NOT_REWRITTEN = (
-    "the layers keep the times of this build, so that building the same commit again makes another digest: "
-    "rewriting them takes BuildKit 0.13 and an image store that is not docker's own"
+    "the layers keep the times of this build: building the same commit again makes another digest. "
+    "BuildKit 0.13 or newer rewrites them"
 )
 
 
 def cache_warning(request: BuildRequest, engine: Engine, progress: Progress) -> str | None:
     """Why the cache is not kept for the next build; None where it is, or where nobody asked for it."""
-    if request.cache == "none":
+    if request.used_cache == "none":
         return None
     if not engine.exports_cache:
         return "the cache is not kept for the next build: this engine's image store is not containerd's"

@@ -1,4 +1,4 @@
-"""The environment of docker's commands, logged in to the registry."""
+"""The environment of docker's commands: the user's own configuration, and our login to our registry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,54 +26,77 @@ PLUGIN_FOLDERS = (
     "/Applications/Docker.app/Contents/Resources/cli-plugins",
 )
 INSTALL_BUILDX = "Install it: docker-buildx-plugin from Docker's packages, or docker-buildx from Debian's."
+HELPER_NAME = "release-assets"
+HELPER = f"docker-credential-{HELPER_NAME}"
+# What docker and buildx read, besides DOCKER_AUTH_CONFIG.
+VARIABLES = (
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
+    "DOCKER_API_VERSION",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONTEXT",
+    "DOCKER_CUSTOM_HEADERS",
+    "DOCKER_HOST",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+    "SSH_AUTH_SOCK",
+)
+# What the user's own credential helpers read beyond HOME and PATH, as beginnings of names.
+HELPER_VARIABLES = {
+    "acr-env": ("AZURE_",),
+    "acr-login": ("AZURE_",),
+    "ecr-login": ("AWS_",),
+    "gcloud": ("CLOUDSDK_", "GOOGLE_"),
+    "gcr": ("CLOUDSDK_", "GOOGLE_"),
+    "pass": ("GNUPGHOME", "GPG_", "PASSWORD_STORE_"),
+    "secretservice": ("DBUS_", "DISPLAY", "XDG_"),
+}
 
 
 @contextlib.contextmanager
 def docker_environment(
     repository: Repository, username: str | None, token: str | None
 ) -> Iterator[dict[str, str]]:
-    """The environment of docker's commands, logged in to the registry for the block.
+    """Yield the environment of docker's commands: as a shell's on this machine, but for our registry's login.
 
-    DOCKER_CONFIG is a temporary folder that names our credential helper and holds no secret; contexts and
-    builders are the user's own. Raises PermanentError when buildx or the helper is not installed.
+    DOCKER_CONFIG is a temporary directory in which all is the user's own, except `auths` and what logs in to
+    our registry: these are answered by our credential helper, so that no login is written to disk.
+    Raises PermanentError when buildx or the helper is not installed.
     """
     own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute()
+    users = docker_credential.configuration(str(own / "config.json"))
+    login = (username, token) if username is not None and token is not None else None
     with tempfile.TemporaryDirectory(prefix="docker-config-") as folder:
-        users = _configuration(own)
+        # Contexts, plugins, certificates. A directory that is closed to us has nothing that docker could use.
+        with contextlib.suppress(OSError):
+            for entry in own.iterdir():
+                if entry.name != "config.json":
+                    Path(folder, entry.name).symlink_to(entry)
+        config = docker_configuration(users, repository, has_login=login is not None)
         extra = users.get("cliPluginsExtraDirs")
         candidates = [own / "cli-plugins", *(extra if isinstance(extra, list) else []), *PLUGIN_FOLDERS]
-        config: dict[str, Any] = {"cliPluginsExtraDirs": plugin_folders(candidates)}
-        if users.get("currentContext"):
-            config["currentContext"] = users["currentContext"]
-        if os.path.isdir(own / "contexts"):  # noqa: PTH112  (Path's raises where the folder is closed to us)
-            Path(folder, "contexts").symlink_to(own / "contexts")
-        needed = {"DOCKER_CONFIG": folder}
-        # DOCKER_AUTH_CONFIG is left out on purpose: it would go before our helper.
-        for name in (
-            "BUILDX_BUILDER",
-            "BUILDX_CONFIG",
-            "DOCKER_CERT_PATH",
-            "DOCKER_CONTEXT",
-            "DOCKER_HOST",
-            "DOCKER_TLS_VERIFY",
-            "SSH_AUTH_SOCK",
-        ):
-            if name in os.environ:
-                needed[name] = os.environ[name]
+        config["cliPluginsExtraDirs"] = plugin_folders(candidates)
+        Path(folder, "config.json").write_text(json.dumps(config))
+        needed = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+        needed |= helper_variables(users, os.environ)
+        needed |= {"DOCKER_CONFIG": folder, docker_credential.USERS_CONFIG: str(own / "config.json")}
+        # buildx would record the repository around the temporary context, which is not the project's.
+        needed["BUILDX_GIT_INFO"] = "false"
         # Both are found below DOCKER_CONFIG by default, which is another folder now.
         needed.setdefault("BUILDX_CONFIG", str(own / "buildx"))
         if "DOCKER_TLS_VERIFY" in needed:
             needed.setdefault("DOCKER_CERT_PATH", str(own))
-        if username is not None and token is not None:
-            config["credHelpers"] = {repository.credential_host: HELPER.removeprefix("docker-credential-")}
+        if others := other_logins(os.environ.get("DOCKER_AUTH_CONFIG", ""), repository if login else None):
+            needed["DOCKER_AUTH_CONFIG"] = others
+        if login is not None:
             needed |= {
                 docker_credential.HOST: repository.credential_host,
-                docker_credential.USERNAME: username,
-                docker_credential.TOKEN: token,
+                docker_credential.USERNAME: login[0],
+                docker_credential.TOKEN: login[1],
             }
-        Path(folder, "config.json").write_text(json.dumps(config))
         env = environment(**needed)
-        if "credHelpers" in config and shutil.which(HELPER, path=env["PATH"]) is None:
+        is_used = HELPER_NAME in [config.get("credsStore"), *_helpers(config).values()]
+        if is_used and shutil.which(HELPER, path=env["PATH"]) is None:
             raise PermanentError(
                 f"{HELPER} is not beside our Python interpreter",
                 "It comes with release-assets: install it into this environment again.",
@@ -81,20 +104,51 @@ def docker_environment(
         yield env
 
 
-HELPER = "docker-credential-release-assets"
+def docker_configuration(
+    users: Mapping[str, Any], repository: Repository, *, has_login: bool
+) -> dict[str, Any]:
+    """Return the user's docker configuration without the logins in it, which our helper gives instead.
+
+    Proxies, headers, the current context, aliases, plugins and the user's own helpers stay as they are.
+    """
+    config = {key: value for key, value in users.items() if key != "auths"}
+    if has_login:
+        config["credHelpers"] = {**_helpers(users), repository.credential_host: HELPER_NAME}
+    # With a store of the user's, docker does not read `auths`.
+    if docker_credential.logins(users) and not users.get("credsStore"):
+        config["credsStore"] = HELPER_NAME
+    return config
 
 
-def _configuration(folder: Path) -> dict[str, Any]:
-    """The user's docker configuration; empty where there is none that can be read."""
-    with contextlib.suppress(OSError, ValueError):
-        content = json.loads((folder / "config.json").read_text())
-        if isinstance(content, dict):
-            return content
-    return {}
+def _helpers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the names of a configuration's credential helpers for single registries."""
+    helpers = config.get("credHelpers")
+    return helpers if isinstance(helpers, dict) else {}
+
+
+def helper_variables(users: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the variables that the user's credential helpers read."""
+    names = [users.get("credsStore"), *_helpers(users).values()]
+    begins = tuple(begin for name in names for begin in HELPER_VARIABLES.get(str(name), ()))
+    return {name: value for name, value in variables.items() if begins and name.startswith(begins)}
+
+
+def other_logins(auth_config: str, repository: Repository | None) -> str | None:
+    """Return a DOCKER_AUTH_CONFIG without the login of a registry of ours, which would go before our helper.
+
+    None without any other login: docker ignores one that it cannot read.
+    """
+    ours = docker_credential.hostname(repository.credential_host) if repository else None
+    try:
+        auths = json.loads(auth_config)["auths"]
+        others = {key: login for key, login in auths.items() if docker_credential.hostname(key) != ours}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return json.dumps({"auths": others}) if others else None
 
 
 def plugin_folders(candidates: Iterable[str | Path]) -> list[str]:
-    """Those of the folders that hold the buildx plugin; docker takes the first.
+    """Return those of the folders that hold the buildx plugin; docker takes the first.
 
     They must be named: docker looks for plugins below DOCKER_CONFIG, which is another folder now, and a
     client may come from elsewhere than its plugins.

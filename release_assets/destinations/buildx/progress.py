@@ -59,6 +59,7 @@ class Progress:
         self._open: list[str] = []  # lines of an object that is not whole yet: buildx 0.13 indents it
         self._vertexes: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], tuple[float, float]] = {}
+        self._begun: set[tuple[str, str]] = set()  # statuses that have not ended
         self._shown: dict[tuple[str, str], float] = {}  # when a status was last said, in BuildKit's time
         self._said: set[str] = set()
         self._text: deque[str] = deque(maxlen=100)  # what was not JSON: buildx's own last words
@@ -110,6 +111,9 @@ class Progress:
         started, completed = _time(report.get("started")), _time(report.get("completed"))
         if started is not None and completed is not None:
             self._statuses[key] = started, completed
+            self._begun.discard(key)
+        elif started is not None:
+            self._begun.add(key)
         now = _time(report.get("timestamp"))
         if started is None or now is None or now - self._shown.get(key, started) < PROGRESS_SECONDS:
             return
@@ -145,9 +149,15 @@ class Progress:
         return ", ".join(self._at_work()) or "nothing"
 
     def only_pushes(self) -> bool:
-        """Whether all that is at work is on its way to a registry."""
+        """Return whether everything at work is on its way to a registry.
+
+        A large image that is compressed or unpacked on the engine's disk is silent as well.
+        """
         names = self._at_work()
-        return bool(names) and all(name.startswith(("exporting ", "pushing ")) for name in names)
+        on_disk = any(what.startswith(("exporting layers", "unpacking to")) for _, what in self._begun)
+        return (
+            bool(names) and not on_disk and all(name.startswith(("exporting ", "pushing ")) for name in names)
+        )
 
     def _at_work(self) -> list[str]:
         return [

@@ -31,6 +31,7 @@ class BuildRequest:
     cache_folder: Path
     builder: str | None
     source_date_epoch: int
+    reproducible: bool = False  # the same commit makes the same digest: no cache, the commit's time in layers
     pull: bool = False  # ask the registry for base images that the engine has
     provenance: bool = True
     sbom_generator: str | None = None
@@ -43,6 +44,15 @@ class BuildRequest:
         """Where the image is pushed to."""
         return self.repository.reference(self.tag)
 
+    @property
+    def used_cache(self) -> Literal["registry", "local", "none"]:
+        """Return the cache that this build reads and writes.
+
+        BuildKit does not rewrite the layers that come from a cache (moby/buildkit#4748), so that a
+        reproducible build has none.
+        """
+        return "none" if self.reproducible else self.cache
+
 
 def check_request(engine: Engine, request: BuildRequest) -> None:
     """Raise PermanentError unless the engine can do what is asked."""
@@ -52,6 +62,12 @@ def check_request(engine: Engine, request: BuildRequest) -> None:
             f"{engine.name} cannot attach an SBOM: its image store is docker's own",
             "Turn on containerd's image store in the engine's daemon.json "
             '({"features": {"containerd-snapshotter": true}}), or take sbom_generator out of defs.yaml.',
+        )
+    if request.reproducible and not engine.exports_cache:
+        raise PermanentError(
+            f"{engine.name} cannot rewrite timestamps: its image store is docker's own",
+            "Turn on containerd's image store in the engine's daemon.json "
+            '({"features": {"containerd-snapshotter": true}}), or take reproducible out of defs.yaml.',
         )
 
 
@@ -69,8 +85,12 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
         # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
         # Docker's own second push points the tag to the image and its attestations, before the index again.
         push = "" if engine.pushes_twice else "true"
-        # Without store=false docker unpacks what it keeps, and refuses to rewrite timestamps beside that.
-        arguments += ["--output", f"type=image,push={push},store=false,rewrite-timestamp=true"]
+        output = f"type=image,push={push}"
+        if request.reproducible:
+            # What docker keeps it unpacks, and it refuses to rewrite timestamps next to that.
+            output += ",store=false,rewrite-timestamp=true"
+            arguments.append("--no-cache")
+        arguments += ["--output", output]
         # mode=min: of mode=max every build argument and every named context would be public.
         arguments += ["--attest", f"type=provenance,{'mode=min' if request.provenance else 'disabled=true'}"]
         if request.sbom_generator:
@@ -88,13 +108,13 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
     suffix = platform_suffix(request.platform)
     # One reference for each platform: a shared one is overwritten by whoever exports last (buildx#1044).
     # A cache that cannot be exported must not fail an image that was pushed.
-    if request.cache == "registry":
+    if request.used_cache == "registry":
         reference = request.repository.reference(f"buildcache-{suffix}")
         arguments += ["--cache-from", f"type=registry,ref={reference}"]
         if engine.exports_cache:
             options = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
             arguments += ["--cache-to", f"type=registry,ref={reference},{options}"]
-    elif request.cache == "local":
+    elif request.used_cache == "local":
         folder = local_cache_folder(request)
         if (folder / "index.json").exists():
             arguments += ["--cache-from", _fields("type=local", f"src={folder}")]

@@ -3,18 +3,31 @@
 from release_assets.destinations.github.access import check_access
 from release_assets.destinations.github.connection import connect
 from release_assets.destinations.github.failures import MissingError, TakenError
+from release_assets.destinations.github.generated_notes import generated_notes
 from release_assets.destinations.github.model import (
     PublishedRelease,
     ReleaseAsset,
     WantedAsset,
     WantedRelease,
 )
-from release_assets.destinations.github.plan import ReleasePlan, fitting_body, release_plan, same_name
-from release_assets.destinations.github.published import Page, ReleasesAnswer, published_releases
-from release_assets.destinations.github.publishing import publish_release
+from release_assets.destinations.github.plan import (
+    BODY_LIMIT,
+    ReleasePlan,
+    fitting_body,
+    release_plan,
+    same_name,
+)
+from release_assets.destinations.github.published import (
+    Page,
+    ReleasesAnswer,
+    is_published,
+    published_releases,
+)
+from release_assets.destinations.github.publishing import lacking_words, publish_release
 from release_assets.destinations.github.reading import find_release
 
 __all__ = [
+    "BODY_LIMIT",
     "MissingError",
     "Page",
     "PublishedRelease",
@@ -28,6 +41,9 @@ __all__ = [
     "connect",
     "find_release",
     "fitting_body",
+    "generated_notes",
+    "is_published",
+    "lacking_words",
     "publish_release",
     "published_releases",
     "release_plan",

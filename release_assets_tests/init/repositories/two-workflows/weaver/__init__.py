@@ -1,0 +1,1 @@
+"""Weave pages into threads."""
