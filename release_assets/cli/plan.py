@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from release_assets.cli.options import json_option, project_option
+from release_assets.cli.options import epilog, json_option, project_option
 from release_assets.cli.runs import declared_project, records_instance, release_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import columns, duration, print_lines
@@ -31,7 +31,7 @@ MARKS = {
 }
 
 
-@click.command()
+@click.command(epilog=epilog("release-assets plan v1.2.3", "release-assets plan v1.2.3 --json"))
 @click.argument("tag")
 @project_option
 @json_option("Print the plan as one line of JSON.")

@@ -85,6 +85,18 @@ def release_of(project: Project, tag: str) -> tuple[Release, dict[str, str]]:
     raise click.UsageError(words)
 
 
+def observed_releases(project: Project) -> tuple[list[Release], dict[str, str]]:
+    """Return all releases that the remote has a tag for, the highest version first, and all of its tags."""
+    tags = git.observe_tags(project.repository)
+    found = []
+    for name in release_tags(project, tags):
+        parsed = parse_tag(name, project.tags.patterns)
+        if isinstance(parsed, ParsedTag):
+            channel = channel_of(parsed.kind, parsed.version)
+            found.append(Release(name, parsed.version, tags[name], channel))
+    return found, tags
+
+
 def release_tags(project: Project, tags: Collection[str]) -> list[str]:
     """Return the names of those tags that make a release, the highest version first."""
     parsed = (parse_tag(name, project.tags.patterns) for name in tags)

@@ -41,6 +41,16 @@ from release_assets.secrets import read_secret
 T = TypeVar("T")
 
 
+class _QuietStep(Step):
+    """A node's view of a release outside of any run: there is no event log to write to."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def output(self, line: str) -> None:
+        """Print nothing."""
+
+
 def observe(
     project: Project, release: Release, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
 ) -> World:
@@ -84,7 +94,7 @@ def observe(
 
 def step_of(project: Project, tag: str, remote_tags: Mapping[str, str], instance: dg.DagsterInstance) -> Step:
     """Return what a node of this release would work with: the same mirror, store and records."""
-    step = Step(project, dg.build_asset_context(partition_key=tag, instance=instance))
+    step = _QuietStep(project, dg.build_asset_context(partition_key=tag, instance=instance))
     step.__dict__["remote_tags"] = dict(remote_tags)  # they were asked for already
     return step
 
@@ -94,7 +104,7 @@ def observe_index(project: Project, release: Release, name: str | None) -> Mappi
     index = project.index_for(release.channel)
     if name is None:
         return Hidden("the package's name is known only when it is built")
-    return _seen(
+    return seen(
         lambda: package_index.files_of(release.version, package_index.observe(index.simple_url, name)),
         index.token_env,
     )
@@ -106,7 +116,7 @@ def observe_github(project: Project, release: Release) -> PublishedRelease | Hid
         return None
     hub = project.github
     token = read_secret(hub.token_env) or None
-    return _seen(
+    return seen(
         lambda: github.find_release(
             github.connect(hub.api_url, token), hub.repository, release.tag, token_env=hub.token_env
         )[0],
@@ -144,7 +154,7 @@ def observe_images(
             earlier=earlier,
         )
 
-    return _seen(look, image.username_env, image.token_env)
+    return seen(look, image.username_env, image.token_env)
 
 
 def _tagged(registry: Registry, manifest: Manifest | None) -> TaggedImage | None:
@@ -171,7 +181,7 @@ def observing_registry(image: Image) -> Registry:
     return registry_of(image, (values[0], values[1]) if all(values) else None)
 
 
-def _seen(look: Callable[[], T], *variables: str) -> T | Hidden:
+def seen(look: Callable[[], T], *variables: str) -> T | Hidden:
     """Return what a look finds, or why it finds nothing; `variables` hold what opens the destination."""
     try:
         return look()
