@@ -32,6 +32,7 @@ from release_assets.nodes.rollback import (
     plan_rollback,
     target_version,
 )
+from release_assets.planning.world import needs_login, observing_registry, step_of, why_hidden
 from release_assets.project import Image, Project
 from release_assets.rules.links import manage_page
 from release_assets.rules.tag_moves import TagMove, as_rows
