@@ -23,7 +23,7 @@ from benchmarks.stand import Stand
 from benchmarks.table import table
 from release_assets.errors import ReleaseError
 from release_assets.process import CommandFailedError
-from release_assets.sandbox import sandbox
+from tools.sandbox import sandbox
 
 GROWTH = "growth"
 KINDS = (*ROWS, GROWTH)

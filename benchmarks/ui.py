@@ -14,8 +14,8 @@ import dagster as dg
 from benchmarks import startup
 from benchmarks.figures import Series
 from release_assets.errors import ReleaseError
-from release_assets.sandbox.servers import free_port, loopback_session
-from release_assets.sandbox.stack import Stack
+from tools.sandbox.servers import free_port, loopback_session
+from tools.sandbox.stack import Stack
 
 PROJECT = "p0"
 NODES = (

@@ -15,12 +15,10 @@ from release_assets.errors import DeclarationError, ReleaseError
 COMMANDS = {
     "init": "Write a defs.yaml for a repository, from what it holds.",
     "check": "Try everything that a release will need, with requests that change nothing.",
-    "demo": "Release a real package on this machine: push a tag, and watch the sensors do the rest.",
     "plan": "Show what a release of TAG would do now.",
     "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
     "rollback": "Point the floating tags that point to TAG's release back to the release before it.",
     "schema": "Print the JSON schema of a project's defs.yaml.",
-    "sandbox": "Keep the stand-ins for PyPI, GitHub and Docker Hub running, to try things by hand.",
 }
 
 

@@ -7,10 +7,10 @@ import json
 import click
 from rich.markup import escape
 
-from release_assets.assets.image_step import image_name
 from release_assets.cli.options import json_option, project_option, verbose_option
 from release_assets.cli.runs import declared_project, release_of, runs_of
 from release_assets.cli.terminal import print_lines
+from release_assets.nodes.image_step import image_name
 
 
 @click.command()

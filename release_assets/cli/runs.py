@@ -23,7 +23,7 @@ from release_assets.definitions import declarations, projects_folder
 from release_assets.destinations import git
 from release_assets.errors import ReleaseError
 from release_assets.project import Project
-from release_assets.release import ParsedTag, Release, TagKind, channel_of, parse_tag
+from release_assets.rules.tags import ParsedTag, Release, TagKind, channel_of, parse_tag
 
 END_SECONDS = 60.0  # for a run to end when it is told to, as cancel_timeout_seconds in dagster.yaml
 NEAREST = 3
