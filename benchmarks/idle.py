@@ -46,7 +46,7 @@ def series(projects: int, tags: int, found: Mapping[str, Any]) -> Iterator[Serie
     yield Series(row, bounds.CURSOR, "bytes", (float(found["cursor_bytes"]),))
     yield Series(row, bounds.LOOKS, "s", (found["longest_gap_seconds"],))
     if seen := found["seen_seconds"]:
-        # A tag that was never seen is no figure: growth waits for all, up to its own limit.
+        # The others were not seen within the limit of benchmarks.growth.
         missing = PUSHED - len(seen)
         if missing:
             raise ValueError(f"{row}: {missing} of {PUSHED} pushed tags have no run")

@@ -40,7 +40,7 @@ ROWS = {row.name: row for row in (*RELEASES, REBUILD)}
 
 @dataclass
 class Measured:
-    """What was measured so far, by row and what it is."""
+    """The figures so far, by row and what they are."""
 
     ours: dict[tuple[str, str, Unit], list[float]] = field(default_factory=lambda: defaultdict(list))
     script: dict[tuple[str, str, Unit], list[float]] = field(default_factory=lambda: defaultdict(list))

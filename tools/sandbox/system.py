@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from release_assets import process
 from tools.sandbox.servers import SandboxError
 
@@ -35,6 +37,7 @@ FROM_TRIXIE = frozenset({"containerd", "cosign", "docker-buildx", "docker-cli", 
 TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/release-assets.sources")
 TRIXIE_PREFERENCES = Path("/etc/apt/preferences.d/release-assets")
 POLICY = Path("/usr/sbin/policy-rc.d")
+LOCK = Path("/run/release-assets-apt.lock")
 
 APT_SECONDS = 600.0
 PLUGIN_FOLDERS = (
@@ -100,19 +103,23 @@ def install(packages: Iterable[str], *, why: str, say: Callable[[str], None]) ->
         )
     say(f"installing with apt, for {why}: {', '.join(packages)}")
     trixie = FROM_TRIXIE if release == "bookworm" else frozenset()
-    if trixie.intersection(packages):
-        _add_trixie()
     env = environment(DEBIAN_FRONTEND="noninteractive")
     # Another apt may be at work, such as the machine's nightly upgrade: wait for it.
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     wanted = [f"{package}/trixie" if package in trixie else package for package in packages]
     try:
-        process.run([*apt, "update"], env=env, timeout=APT_SECONDS)
-        with _no_services_started():
-            process.run(
-                [*apt, "install", "--yes", "--no-install-recommends", *wanted], env=env, timeout=APT_SECONDS
-            )
-    except process.CommandFailedError as error:
+        # apt does not wait for another update, and two of us would take each other's policy away.
+        with FileLock(LOCK, timeout=APT_SECONDS):
+            if trixie.intersection(packages):
+                _add_trixie()
+            process.run([*apt, "update"], env=env, timeout=APT_SECONDS)
+            with _no_services_started():
+                process.run(
+                    [*apt, "install", "--yes", "--no-install-recommends", *wanted],
+                    env=env,
+                    timeout=APT_SECONDS,
+                )
+    except (process.CommandFailedError, Timeout) as error:
         raise SandboxError(
             f"the packages for {why} could not be installed: {error}",
             f"See whether `apt-get update` and `apt-get install {' '.join(wanted)}` work by hand.",
