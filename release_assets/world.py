@@ -32,11 +32,11 @@ from release_assets.image_tags import (
     tagged_versions,
 )
 from release_assets.observed import Hidden, Images, TaggedImage, World
-from release_assets.process import printable
 from release_assets.project import Image, Project
 from release_assets.release import Channel, Release
 from release_assets.secrets import read_secret
 from release_assets.store import Distribution, Kind
+from release_assets.text import printable
 
 T = TypeVar("T")
 

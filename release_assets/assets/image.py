@@ -39,9 +39,9 @@ from release_assets.destinations.registry import Manifest, Registry, Repository,
 from release_assets.errors import PermanentError, TransientError
 from release_assets.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
 from release_assets.links import commit_link
-from release_assets.process import redact
 from release_assets.project import Image, Project
 from release_assets.release import shown_tags
+from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0

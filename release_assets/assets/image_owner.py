@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from release_assets.assets.image_step import ImageSource
 from release_assets.assets.step import Step
-from release_assets.destinations.http import one_line
 from release_assets.destinations.registry import Manifest, Registry
 from release_assets.errors import ConflictError
 from release_assets.image_holders import REVISION, labels_of
+from release_assets.text import one_line
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from release_assets.checks.release_check import Declared, Found, check_specs, re
 from release_assets.declared_version import name_in_pyproject
 from release_assets.destinations import git
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
-from release_assets.process import printable, redact
 from release_assets.project import Project
 from release_assets.release import MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
 from release_assets.secrets import read_secret, read_secrets
 from release_assets.store import Distribution, DistributionStore, Kind
+from release_assets.text import printable, redact
 
 RETRIES = 4
 # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.

@@ -10,9 +10,9 @@ from packaging.version import Version
 from pydantic import BaseModel
 
 from release_assets.destinations import git
-from release_assets.destinations.http import one_line
 from release_assets.project import Project
 from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.text import one_line
 
 TICK_SECONDS = 10
 
