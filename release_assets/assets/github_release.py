@@ -19,7 +19,6 @@ from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import release_body, release_title
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import Notes, compare_page, release_notes, template_of
-from release_assets.process import redact
 from release_assets.project import Project
 from release_assets.rules.tags import Channel, Release, release_versions
 

@@ -39,11 +39,11 @@ from release_assets.nodes.image_step import (
 from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
-from release_assets.process import redact
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
 from release_assets.rules.links import commit_link
 from release_assets.rules.tags import shown_tags
+from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0

@@ -16,7 +16,7 @@ import dagster as dg
 
 from release_assets.cli.launch import Launcher, daemon_is_running
 from release_assets.errors import ReleaseError
-from release_assets.process import printable
+from release_assets.text import printable
 
 LOOK_SECONDS = 0.3  # between two looks at the event log
 RUN_SECONDS = 6 * 3600.0  # as max_runtime_seconds in dagster.yaml

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from release_assets.cli.follow import Display, Node, RunView, State
-from release_assets.process import printable
+from release_assets.text import printable
 
 MARKS = {
     State.WAITING: "[dim]·[/]",

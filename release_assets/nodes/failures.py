@@ -20,7 +20,7 @@ import dagster as dg
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.nodes.metadata import timings
 from release_assets.nodes.step import Step
-from release_assets.process import printable, redact
+from release_assets.text import printable, redact
 
 RETRIES = 4
 # 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.

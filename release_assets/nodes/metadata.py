@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from release_assets.process import redact
+from release_assets.text import redact
 
 
 def clean_metadata(metadata: Mapping[str, Any], secrets: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from release_assets.nodes.failures import RETRY_POLICY, clear_failures
 from release_assets.nodes.metadata import clean_metadata, timings
 from release_assets.nodes.release_check import Declared, Found, check_specs, refuse_blocked
 from release_assets.nodes.step import Step
-from release_assets.process import printable, redact
 from release_assets.project import Project
+from release_assets.text import printable, redact
 
 
 @dataclass(frozen=True)

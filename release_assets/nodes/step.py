@@ -18,11 +18,11 @@ from upath import UPath
 from release_assets.destinations import git
 from release_assets.distributions.store import Distribution, DistributionStore, Kind
 from release_assets.errors import PermanentError
-from release_assets.process import printable, redact
 from release_assets.project import Project
 from release_assets.rules.declared_version import name_in_pyproject
 from release_assets.rules.tags import MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
 from release_assets.secrets import read_secret, read_secrets
+from release_assets.text import printable, redact
 
 
 @dataclass

@@ -26,7 +26,6 @@ from release_assets.nodes.image_step import image_source, registry_of
 from release_assets.nodes.step import Step
 from release_assets.planning.changes import Change, change_between
 from release_assets.planning.observed import Hidden, Images, TaggedImage, World
-from release_assets.process import printable
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import (
     floating_tags,
@@ -37,6 +36,7 @@ from release_assets.rules.image_tags import (
 )
 from release_assets.rules.tags import Channel, Release
 from release_assets.secrets import read_secret
+from release_assets.text import printable
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from release_assets.errors import ReleaseError
 from release_assets.nodes.preflight import UnsetError
-from release_assets.process import printable, redact
+from release_assets.text import printable, redact
 
 State = Literal["ok", "warning", "failed"]
 

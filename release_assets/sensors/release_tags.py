@@ -11,7 +11,6 @@ from packaging.version import Version
 from pydantic import BaseModel, ValidationError
 
 from release_assets.destinations import git
-from release_assets.destinations.http import one_line
 from release_assets.destinations.tag_look import TagLook, digest_of
 from release_assets.project import Project
 from release_assets.rules.pointers import pointers
@@ -21,6 +20,7 @@ from release_assets.sensors.pace import projects_here, tick_seconds
 from release_assets.sensors.record import Place, read_record, shared_instance, write_record
 from release_assets.sensors.seen_tags import SeenTags, record_name
 from release_assets.sensors.words import counted, with_remarks
+from release_assets.text import one_line
 
 
 class Cursor(BaseModel):

@@ -12,7 +12,8 @@ from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import Log, Progress
 from release_assets.destinations.buildx.request import BuildRequest, build_arguments, check_request
 from release_assets.errors import PermanentError
-from release_assets.process import CommandFailedError, CommandTimedOutError, redact, run
+from release_assets.process import CommandFailedError, CommandTimedOutError, run
+from release_assets.text import redact
 
 # Options of a build whose values go somewhere: an image, its attestations, the cache of the next build.
 LEAVES_THE_ENGINE = {"--output", "--attest", "--cache-to", "--metadata-file"}

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from release_assets.errors import PermanentError, TransientError
-from release_assets.process import CommandFailedError, Limits, environment, printable, run
+from release_assets.process import CommandFailedError, Limits, environment, run
 from release_assets.project import is_loopback
+from release_assets.text import printable
 
 LOOK_SECONDS = 30.0  # for the tags of a remote; half of what a sensor's tick may take
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository

@@ -17,16 +17,9 @@ from github.Requester import (
     RequestsResponse,
 )
 
-from release_assets.destinations.http import (
-    AGAIN,
-    MEBIBYTE,
-    Answer,
-    exchange,
-    one_line,
-    refuse_bomb,
-    seconds_for,
-)
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, refuse_bomb, seconds_for
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line
 
 ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
 USER_AGENT = "release-assets"

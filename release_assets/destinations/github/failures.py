@@ -12,8 +12,9 @@ from typing import Any
 from github import GithubException, RateLimitExceededException
 from github.Requester import Requester
 
-from release_assets.destinations.http import AGAIN, one_line, retry_after, without
+from release_assets.destinations.http import AGAIN, retry_after
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.text import one_line, without
 
 IMMUTABLE_REMEDY = (
     "What is missing can be added to a new version only. Let release-assets publish the release, or turn off "

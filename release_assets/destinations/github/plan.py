@@ -11,8 +11,8 @@ from release_assets.destinations.github.model import (
     WantedAsset,
     WantedRelease,
 )
-from release_assets.destinations.http import one_line
 from release_assets.errors import ConflictError
+from release_assets.text import one_line
 
 BODY_LIMIT = 125_000  # characters of a release's text, GitHub's limit
 CUT = "\n\n… (cut here: GitHub takes no more than 125,000 characters)\n"

@@ -27,8 +27,9 @@ from release_assets.destinations.github.reading import (
     parsed_release,
     release_by_id,
 )
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line
 
 # At publishing, each after observing again; then it is the step's retry, or a person's.
 ATTEMPTS = 5

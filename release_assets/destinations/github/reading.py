@@ -13,8 +13,9 @@ from github.Requester import Requester
 from release_assets.destinations.github.connection import PAGE
 from release_assets.destinations.github.failures import MissingError, in_our_words
 from release_assets.destinations.github.model import PublishedRelease, ReleaseAsset
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import TransientError
+from release_assets.text import one_line
 
 LIST_SECONDS = 300.0  # for all pages of a list
 PAGES = 100  # GitHub lists no more than 10,000 releases
