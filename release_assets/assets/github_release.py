@@ -21,6 +21,7 @@ from release_assets.notes.previous import previous_release
 from release_assets.notes.source import Notes, compare_page, release_notes, template_of
 from release_assets.project import Project
 from release_assets.rules.tags import Channel, Release, release_versions
+from release_assets.text import redact
 
 
 def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
