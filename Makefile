@@ -14,7 +14,7 @@ sandbox: .venv/installed
 	$(BIN)/python -m tools.sandbox
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder --durations=25
 
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed
