@@ -24,9 +24,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from release_assets import warehouse
-from release_assets.platforms import parse_platform
-from release_assets.release import Channel, TagPatterns
+from release_assets.rules import warehouse
+from release_assets.rules.platforms import parse_platform
+from release_assets.rules.tags import Channel, TagPatterns
 
 
 class Declared(BaseModel):

@@ -18,8 +18,8 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Registry, parse_repository
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
-from release_assets.sandbox import Sandbox
 from release_assets_tests.repository import Repository
+from tools.sandbox import Sandbox
 
 RELEASE_HALF = ("version", "sdist", "wheel", "pypi_publication", "github_release")
 BUILD = RELEASE_HALF[:3]

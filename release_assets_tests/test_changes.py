@@ -1,10 +1,10 @@
-"""What a release changes, by its files: it decides how long the images take."""
+"""A release's changes by its files: they decide how long the images take."""
 
 from __future__ import annotations
 
 import pytest
 
-from release_assets.changes import Change, change_between
+from release_assets.planning.changes import Change, change_between
 from release_assets.project import Image
 
 PYPROJECT = '[project]\nname = "x"\nversion = "{version}"\ndependencies = ["{requirement}"]\n'

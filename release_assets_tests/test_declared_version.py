@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from packaging.version import Version
 
-from release_assets.declared_version import (
+from release_assets.errors import PermanentError
+from release_assets.rules.declared_version import (
     check_version,
     license_in_pyproject,
     name_in_pyproject,
     version_in_pyproject,
 )
-from release_assets.errors import PermanentError
 
 PYPROJECT = '[project]\nname = "sample"\nversion = "1.2.3"\n'
 

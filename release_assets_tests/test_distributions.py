@@ -13,9 +13,8 @@ from typing import Literal
 import pytest
 from packaging.version import Version
 
-from release_assets import distributions
-from release_assets.declared_version import check_version, name_in_pyproject, version_in_pyproject
-from release_assets.distributions import (
+from release_assets.distributions import files as distributions
+from release_assets.distributions.files import (
     Checked,
     build,
     check,
@@ -25,6 +24,7 @@ from release_assets.distributions import (
 )
 from release_assets.errors import PermanentError
 from release_assets.project import PackageIndex, TestPackageIndex
+from release_assets.rules.declared_version import check_version, name_in_pyproject, version_in_pyproject
 
 PACKAGES = Path(__file__).with_name("packages")
 EPOCH = 1767225600

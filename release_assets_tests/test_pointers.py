@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release_assets.pointers import pointers
-from release_assets.release import ParsedTag, TagPatterns, parse_tag
+from release_assets.rules.pointers import pointers
+from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag
 from release_assets_tests.strategies import MANY, tags
 
 PATTERNS = TagPatterns()

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from release_assets.project import Image, Project, is_loopback
-from release_assets.release import Channel
+from release_assets.rules.tags import Channel
 
 MINIMAL: dict[str, Any] = {
     "project": "sample",

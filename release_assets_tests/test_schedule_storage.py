@@ -15,8 +15,8 @@ from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster_shared.error import SerializableErrorInfo
 
 from release_assets import schedule_storage
-from release_assets.sandbox.stack import DAGSTER_YAML
 from release_assets.schedule_storage import PooledScheduleStorage
+from tools.sandbox.stack import DAGSTER_YAML
 
 HOUR, DAY = 3_600.0, 86_400.0
 

@@ -9,19 +9,19 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from release_assets.assets.preflight import needs
 from release_assets.cli.options import epilog, json_option, project_option
-from release_assets.cli.runs import declared_project, records_instance, release_of
+from release_assets.cli.runs import declared_project, records_instance, refuse_pointer, release_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import columns, duration, print_lines
-from release_assets.observed import World
-from release_assets.planning import Action, Estimate, Plan, estimate, plan_release
+from release_assets.nodes.preflight import needs
+from release_assets.planning.observed import World
+from release_assets.planning.plan import Action, Estimate, Plan, estimate, plan_release
+from release_assets.planning.records import recorded_seconds
+from release_assets.planning.world import observe, step_of
 from release_assets.project import Project
-from release_assets.records import recorded_seconds
-from release_assets.release import Release
+from release_assets.rules.tag_moves import as_rows
+from release_assets.rules.tags import Release
 from release_assets.secrets import read_secret
-from release_assets.tag_moves import as_rows
-from release_assets.world import observe, step_of
 
 MARKS = {
     Action.DO: "[cyan]▸[/]",
@@ -48,6 +48,7 @@ def plan(tag: str, project: str | None, as_json: bool) -> None:
     """
     declared = declared_project(project)
     release, remote_tags = release_of(declared, tag)
+    refuse_pointer(declared, tag, remote_tags)
     with records_instance() as instance:
         world = observe(declared, release, remote_tags, instance)
         planned = plan_release(declared, world, datetime.now(UTC))
@@ -81,6 +82,8 @@ def _lines(
     ]
     if plan.moves:
         lines += ["", "Floating tags:", *move_lines(plan.moves, digests=False)]
+    if world.notes is not None:
+        lines += ["", "Release notes:", *(f"  {escape(line)}".rstrip() for line in world.notes.splitlines())]
     lines += ["", *_how_long(world, takes), _secrets(secrets)]
     blocked = [node.node for node in plan.nodes if node.action is Action.BLOCKED]
     if blocked:
@@ -127,6 +130,7 @@ def _answer(
         "blocked": plan.is_blocked,
         "nodes": [{"node": node.node, "action": node.action.value, "what": node.what} for node in plan.nodes],
         "floating_tags": as_rows(plan.moves),
+        "notes": world.notes,
         "seconds": {
             "package": round(takes.package, 1),
             "images": round(takes.images, 1),

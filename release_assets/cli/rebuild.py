@@ -10,7 +10,6 @@ import dagster as dg
 from rich.markup import escape
 
 from release_assets.assets.floating_tags import recorded_digests
-from release_assets.assets.image_step import image_name
 from release_assets.cli.options import (
     SECRETS,
     dry_run_option,
@@ -23,12 +22,13 @@ from release_assets.cli.runs import declared_project, release_of, runs_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
 from release_assets.cli.trial import try_images
-from release_assets.observed import Hidden, Images
-from release_assets.planning import PENDING
+from release_assets.nodes.image_step import image_name
+from release_assets.planning.observed import Hidden, Images
+from release_assets.planning.plan import PENDING
+from release_assets.planning.world import observe_images, step_of
 from release_assets.project import Project
-from release_assets.release import Release
-from release_assets.tag_moves import TagMove, as_rows, moves_forward
-from release_assets.world import observe_images, step_of
+from release_assets.rules.tag_moves import TagMove, as_rows, moves_forward
+from release_assets.rules.tags import Release
 
 
 @click.command(

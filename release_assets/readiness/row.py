@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from release_assets.assets.preflight import UnsetError
 from release_assets.errors import ReleaseError
+from release_assets.nodes.preflight import UnsetError
 from release_assets.process import printable, redact
 
 State = Literal["ok", "warning", "failed"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pytest
 
-from release_assets.assets.step import Recorded, Step, release_node
-from release_assets.checks.release_check import Declared, Found
+from release_assets.nodes.release_check import Declared, Found
+from release_assets.nodes.step import Recorded, Step, release_node
 from release_assets.project import Project
 from release_assets_tests.maintainer import Outcome
 

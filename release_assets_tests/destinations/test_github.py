@@ -36,8 +36,8 @@ from release_assets.destinations.github import (
 )
 from release_assets.destinations.http import sizes
 from release_assets.errors import ConflictError, PermanentError, TransientError
-from release_assets.sandbox.github import OWNER, GitHubServer, github_server
 from release_assets_tests.destinations.conftest import ScriptedServer, Seen, Told
+from tools.sandbox.github import OWNER, GitHubServer, github_server
 
 REPOSITORY = "maintainer/sampleproject"
 TOKEN = "ghp_scrtscrtscrtscrt"

@@ -12,9 +12,9 @@ import pytest
 from release_assets.destinations import git, tag_look
 from release_assets.destinations.tag_look import TagLook, digest_of, sign_of_files, tags_in
 from release_assets.errors import ReleaseError
-from release_assets_tests.chaos.git_http import git_server
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.repository import Repository
+from tools.chaos.git_http import git_server
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from release_assets import process
-from release_assets.sandbox import system
-from release_assets.sandbox.servers import SandboxError
+from tools.sandbox import system
+from tools.sandbox.servers import SandboxError
 
 
 @pytest.fixture

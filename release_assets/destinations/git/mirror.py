@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from release_assets.destinations.git import checkout, command, lfs
 from release_assets.destinations.git.command import Log
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.release import ShownTags
+from release_assets.rules.tags import ShownTags
 
 # What servers respond that hand out whole branches only, when they are asked for one commit.
 WHOLE_BRANCHES_ONLY = re.compile(r"unadvertised object|not our ref|shallow|couldn't find remote ref")

@@ -1,0 +1,1 @@
+"""Plan a release from what is observed and recorded."""
