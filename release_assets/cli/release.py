@@ -22,7 +22,7 @@ from release_assets.cli.options import (
     project_option,
     verbose_option,
 )
-from release_assets.cli.runs import Runs, declared_project, release_of, runs_of
+from release_assets.cli.runs import Runs, declared_project, refuse_pointer, release_of, runs_of
 from release_assets.cli.terminal import columns, duration, print_lines
 from release_assets.cli.trial import try_images
 from release_assets.planning.plan import Action, Plan, plan_release
@@ -60,6 +60,7 @@ def release(tag: str, project: str | None, reason: str, dry_run: bool, as_json: 
     declared = declared_project(project)
     started = time.monotonic()
     found, remote_tags = release_of(declared, tag)
+    refuse_pointer(declared, tag, remote_tags)
     with runs_of(declared, verbose=verbose) as runs:
         if dry_run:
             views, plan = _dry_run(runs, found, remote_tags, reason)
@@ -98,8 +99,8 @@ def _release(runs: Runs, release: Release, remote_tags: Mapping[str, str], reaso
 def _half(runs: Runs, job: str, tag: str, key: str, sensor: str, reason: str) -> RunView:
     """Follow the run of this half that is at work already, or launch it.
 
-    Beside a daemon it carries the run key that the sensor would give it. The sensor then launches no second
-    one for the same tag.
+    Where a daemon is running, it carries the run key that the sensor would give it. The sensor then launches
+    no second one for the same tag.
     """
     of_tag = dg.RunsFilter(job_name=job, statuses=UNFINISHED, tags={"dagster/partition": tag})
     if unfinished := runs.instance.get_runs(of_tag, limit=1):

@@ -1,4 +1,4 @@
-"""`release-assets status [TAG]`: the world beside what was recorded."""
+"""`release-assets status [TAG]`: the world next to what was recorded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rich.markup import escape
 from release_assets.cli.options import epilog, json_option, project_option
 from release_assets.cli.runs import declared_project, observed_releases, records_instance, release_of
 from release_assets.cli.terminal import columns, print_lines
-from release_assets.comparison import NOT_THERE, Cell, Place, Row, State, compare
 from release_assets.nodes.image_step import image_name
-from release_assets.overview import Overview, observe_overview
+from release_assets.planning.comparison import NOT_THERE, Cell, Place, Row, State, compare
 from release_assets.planning.observed import Hidden, Images, World
+from release_assets.planning.overview import Overview, observe_overview
 from release_assets.planning.records import recorded_metadata
 from release_assets.planning.world import observe
 from release_assets.project import Project
@@ -44,7 +44,7 @@ STYLES = {
 @click.option("--last", default=10, show_default=True, help="How many releases to show without TAG.")
 @json_option("Print the same as one line of JSON.")
 def status(tag: str | None, project: str | None, last: int, as_json: bool) -> None:
-    """Show a release as the world has it, beside what was recorded.
+    """Show a release as the world has it, next to what was recorded.
 
     With TAG, each file on the package index, each file of the GitHub release and each image is shown with the
     value that was recorded and the one that is there now, then which release holds each floating tag.

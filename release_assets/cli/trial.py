@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from release_assets.cli.follow import Node, Reason, RunView, State
 from release_assets.cli.runs import RunFailedError, Runs
 from release_assets.errors import ReleaseError
-from release_assets.image_trial import try_image
 from release_assets.nodes.image_step import image_name
+from release_assets.nodes.image_trial import try_image
 from release_assets.planning.world import step_of
 from release_assets.project import Image
 from release_assets.rules.tags import Release

@@ -1,4 +1,4 @@
-"""Which files differ between two commits of a mirror."""
+"""Compare two commits of a mirror by their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the destinations hold of a release: requests that change nothing, without a secret where it is public.
+"""Observe what destinations hold of a release, with requests that change nothing.
 
 What cannot be seen is `Hidden` with the reason. An outage, or a private repository without its token, fails
 no plan and no status.
@@ -24,6 +24,8 @@ from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
 from release_assets.nodes.image_step import image_source, registry_of
 from release_assets.nodes.step import Step
+from release_assets.notes.previous import previous_release
+from release_assets.notes.source import release_notes
 from release_assets.planning.changes import Change, change_between
 from release_assets.planning.observed import Hidden, Images, TaggedImage, World
 from release_assets.project import Image, Project
@@ -32,7 +34,6 @@ from release_assets.rules.image_tags import (
     image_tag,
     platform_tag,
     published_versions,
-    tagged_versions,
 )
 from release_assets.rules.tags import Channel, Release
 from release_assets.secrets import read_secret
@@ -69,7 +70,8 @@ def observe(
     kept: dict[Kind, Distribution | None] = {kind: step.store.find(kind) for kind in ("sdist", "wheel")}
     name = step.declared_name or next((found.name for found in kept.values() if found is not None), None)
     source = image_source(step) if project.image is not None else None
-    previous = previous_release(project, release, remote_tags)
+    previous = previous_release(release, remote_tags, project.tags.patterns)
+    notes, notes_problem = _notes(step)
     earlier = frozenset(recorded_digests(step))
     with ThreadPoolExecutor(3) as threads:
         index = threads.submit(observe_index, project, release, name)
@@ -87,9 +89,23 @@ def observe(
             index=index.result(),
             github=hub.result(),
             images=images.result(),
+            notes=notes,
+            notes_problem=notes_problem,
             previous=previous,
             change=change,
         )
+
+
+def _notes(step: Step) -> tuple[str | None, ReleaseError | None]:
+    """Return the text of the GitHub release, as far as the repository tells it, or why it cannot be told."""
+    if step.release.channel is Channel.TEST:
+        return None, None
+    with step.folder() as scratch:
+        try:
+            notes = release_notes(step.project, step.release, step.mirror, step.remote_tags, scratch)
+        except ReleaseError as error:
+            return None, error
+    return (notes.text or None) if notes is not None else None, None
 
 
 def step_of(project: Project, tag: str, remote_tags: Mapping[str, str], instance: dg.DagsterInstance) -> Step:
@@ -200,18 +216,6 @@ def why_hidden(error: ReleaseError, *variables: str) -> str:
 def needs_login(error: ReleaseError, *variables: str) -> bool:
     """Return True where a destination refused somebody who has no login, whose variables are these."""
     return isinstance(error, PermanentError) and not all(map(read_secret, variables))
-
-
-def previous_release(project: Project, release: Release, remote_tags: Mapping[str, str]) -> str | None:
-    """Return the tag of the highest release below this one, among those that compete with it; or None."""
-    patterns = project.tags.patterns
-    lower = {
-        version: name
-        for name in sorted(remote_tags)
-        for version in tagged_versions(release, [name], patterns)
-        if version < release.version
-    }
-    return lower[max(lower)] if lower else None
 
 
 def change_since(

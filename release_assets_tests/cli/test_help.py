@@ -1,4 +1,4 @@
-"""What `--help`, `--version` and completion say, and what an unknown name is answered with."""
+"""`--help`, `--version`, completion, and the answer to an unknown name."""
 
 from __future__ import annotations
 

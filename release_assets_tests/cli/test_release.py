@@ -157,6 +157,14 @@ def test_a_version_that_differs_blocks_the_plan(package: Terminal) -> None:
     assert "Blocked: version, sdist, wheel, pypi_publication, github_release." in ended.stdout
 
 
+@pytest.mark.parametrize("command", ["plan", "release"])
+def test_a_tag_that_points_to_a_release_is_not_one(package: Terminal, command: str) -> None:
+    package.maintainer.repository.tag("v1", "v1.0.0^{commit}")
+    ended = package.run(command, "v1")
+    assert ended.returncode == 2
+    assert "'v1' is not a release: it points to 'v1.0.0'. Name that tag." in ended.stderr
+
+
 @pytest.mark.parametrize("command", ["plan", "release", "status"])
 def test_a_mistyped_tag_is_answered_with_the_nearest(package: Terminal, command: str) -> None:
     ended = package.run(command, "v1.0.O")

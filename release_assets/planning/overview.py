@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import dagster as dg
 from packaging.version import Version
 
-from release_assets.comparison import Cell, cell
 from release_assets.destinations import github, package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.nodes.image_holders import observe_pointers
+from release_assets.planning.comparison import Cell, cell
 from release_assets.planning.observed import Hidden
 from release_assets.planning.world import observing_registry, seen, step_of
 from release_assets.project import Project

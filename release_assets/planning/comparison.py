@@ -1,4 +1,4 @@
-"""What was recorded of a release beside what the world has now. Pure."""
+"""Compare what was recorded of a release with what the world has now. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_THERE = "not there"
 
 
 class State(StrEnum):
-    """How a recorded value stands to what is there."""
+    """The relation of a recorded value to the one that is there."""
 
     SAME = "same"
     DIFFERS = "differs"
@@ -62,7 +62,7 @@ def state_of(recorded: str | None, now: str | None) -> State:
 
 
 def compare(project: Project, world: World, recorded: Mapping[str, Mapping[str, Any]]) -> list[Place]:
-    """Return what each destination holds beside what was recorded; `recorded` is each node's metadata."""
+    """Return what each destination holds next to what was recorded; `recorded` is each node's metadata."""
     release = world.release
     index = project.index_for(release.channel)
     files = {
@@ -144,7 +144,7 @@ def _rows(metadata: Mapping[str, Any] | None, name: str) -> Iterable[Mapping[str
 
 
 class Cell(StrEnum):
-    """How far a release is at one destination."""
+    """The state of a release at one destination."""
 
     YES = "yes"
     ELSEWHERE = "elsewhere"  # there, and not recorded here
