@@ -16,9 +16,9 @@ import requests
 
 from release_assets.run_launcher import WORKER, forked_worker, is_alive
 from release_assets.run_workers import RunWorkers, WorkersError
-from release_assets.sandbox.servers import free_port, wait_until
-from release_assets.sandbox.stack import Stack
 from release_assets_tests.hostile_server import hostile_server
+from tools.sandbox.servers import free_port, wait_until
+from tools.sandbox.stack import Stack
 
 BOUND_SECONDS = 120.0
 
