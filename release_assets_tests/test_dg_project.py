@@ -23,8 +23,6 @@ LOAD_ERROR = (
     "errorChain {error {message}}}}}}}}"
 )
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @dataclass(frozen=True)
 class DgProject:

@@ -17,6 +17,8 @@ class Bounds:
     # HTTP
     connect_seconds: float = 10.0
     silence_seconds: float = 30.0  # between two pieces of an answer
+    kept_seconds: float = 15.0  # for an answer over a kept connection, before a new one is made
+    kept_connect_seconds: float = 5.0
     redirects: int = 5
     json_parts: int = 2_000_000  # of an answer
     longest_rest_seconds: float = 1e9  # of a Retry-After: what is longer than minutes is left to people

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from release_assets import isolation
+from release_assets.distributions import isolation
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, Limits, environment, run
 from release_assets.text import printable

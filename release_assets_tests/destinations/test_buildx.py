@@ -44,10 +44,10 @@ from release_assets.destinations.registry import (
     platforms_differ,
 )
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
-from release_assets.sandbox.base_image import push_base_image
-from release_assets.sandbox.engine import Engine as RealEngine
-from release_assets.sandbox.registry import Registry as RealRegistry
 from release_assets_tests.registry_proxy import Refusal, registry_proxy
+from tools.sandbox.base_image import push_base_image
+from tools.sandbox.engine import Engine as RealEngine
+from tools.sandbox.registry import Registry as RealRegistry
 
 RECORDED = Path(__file__).parent / "rawjson"
 PLATFORMS = ("linux/amd64", "linux/arm64")

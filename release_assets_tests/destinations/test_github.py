@@ -35,8 +35,8 @@ from release_assets.destinations.github import (
     same_name,
 )
 from release_assets.errors import ConflictError, PermanentError, TransientError
-from release_assets.sandbox.github import OWNER, GitHubServer, github_server
 from release_assets_tests.destinations.conftest import Bounded, ScriptedServer, Seen, Told
+from tools.sandbox.github import OWNER, GitHubServer, github_server
 
 REPOSITORY = "maintainer/sampleproject"
 TOKEN = "ghp_scrtscrtscrtscrt"

@@ -99,6 +99,7 @@ def run_remote(
     env = _user_environment(overridden) | SLOWEST | dict(variables or {})
     return _run(
         arguments, env, timeout=timeout, remote=remote, log=log,
+        limits=Limits(memory=bounds.BOUNDS.git_memory_bytes),
         failure="git cannot reach",
         remedy="Check the network and the remote; the next attempt asks again.",
     )  # fmt: skip
@@ -165,6 +166,7 @@ def _run(
     remedy: str,
     log: Log | None = None,
     encoding: str = "utf-8",
+    limits: Limits | None = None,
 ) -> str:
     env["LC_ALL"] = "C.UTF-8"  # the output is matched below, in English
     try:
@@ -173,7 +175,7 @@ def _run(
             env=env,
             timeout=timeout,
             on_line=log,
-            limits=Limits(memory=bounds.BOUNDS.git_memory_bytes),
+            limits=limits,
             umask=UMASK,
             encoding=encoding,
         )

@@ -22,6 +22,7 @@ from release_assets.destinations.http import AGAIN, Answer, exchange, refuse_bom
 from release_assets.errors import PermanentError, TransientError
 from release_assets.text import one_line
 
+USER_AGENT = "release-assets"
 PAGE = 100  # entries, the most that GitHub gives
 
 
@@ -31,7 +32,7 @@ def connect(api_url: str, token: str | None) -> Requester:
         auth=Auth.Token(token) if token else None,
         base_url=api_url.rstrip("/"),
         timeout=30,
-        user_agent="release-assets",
+        user_agent=USER_AGENT,
         per_page=PAGE,
         verify=True,
         retry=None,
