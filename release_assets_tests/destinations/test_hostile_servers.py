@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from release_assets.destinations import git, github, http, package_index, registry
+from release_assets.destinations import bounds, git, github, http, package_index, registry
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import environment, run
 from release_assets.text import printable
@@ -106,14 +106,18 @@ WAYS: dict[str, Callable[[Asked], object]] = {
 
 def short_waits(patch: pytest.MonkeyPatch) -> None:
     """What is waited for minutes elsewhere is waited for seconds here."""
-    for name in (
-        "http.sizes.FILE_SECONDS", "package_index.access.PAGE_SECONDS", "registry.client.SECONDS",
-        "registry.client.LIST_SECONDS", "git.command.LOOK_SECONDS",
-        "git.command.FETCH_SECONDS",
-        "github.reading.LIST_SECONDS",
-    ):  # fmt: skip
-        patch.setattr(f"release_assets.destinations.{name}", SECONDS)
-    patch.setattr("release_assets.destinations.github.publishing.ATTEMPTS_END", 0.0)
+    replaced = replace(
+        bounds.BOUNDS,
+        file_seconds=SECONDS,
+        page_seconds=SECONDS,
+        registry_seconds=SECONDS,
+        registry_list_seconds=SECONDS,
+        git_look_seconds=SECONDS,
+        git_fetch_seconds=SECONDS,
+        github_list_seconds=SECONDS,
+        github_attempts_seconds=0.0,
+    )
+    patch.setattr(bounds, "BOUNDS", replaced)
 
 
 def ask(case: str, way: str, folder: Path) -> Asked:

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from release_assets.destinations import bounds
 from release_assets.destinations.registry.refusals import CODES, Refusal, code_of
 from release_assets.destinations.registry.repository import Repository
-
-RATE_LIMIT_SECONDS = 60.0
 
 # Names that BuildKit and buildx give to parts of a build: in brackets stand a stage's name and numbers.
 _BASE = re.compile(
@@ -161,7 +160,7 @@ def rate_limit_wait(said: str) -> float:
         re.IGNORECASE,
     )
     if asked is None:
-        return RATE_LIMIT_SECONDS
+        return bounds.BOUNDS.rate_limit_seconds
     unit = (asked[2] or "s").lower()
     factor = 0.001 if unit.startswith(("ms", "mil")) else {"m": 60.0, "h": 3600.0}.get(unit[0], 1.0)
     return max(1.0, float(asked[1]) * factor)

@@ -17,11 +17,11 @@ from github.Requester import (
     RequestsResponse,
 )
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, refuse_bomb, seconds_for
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, Answer, exchange, refuse_bomb, seconds_for
 from release_assets.errors import PermanentError, TransientError
 from release_assets.text import one_line
 
-ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
 USER_AGENT = "release-assets"
 PAGE = 100  # entries, the most that GitHub gives
 
@@ -66,7 +66,7 @@ def _read(connection: HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
         connection.verb,
         url,
         seconds=seconds_for(size),
-        limit=ANSWER_LIMIT,
+        limit=bounds.BOUNDS.github_bytes,
         headers=connection.headers,
         data=data,
     )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from github.Requester import Requester
 
+from release_assets.destinations import bounds
 from release_assets.destinations.github.connection import PAGE
 from release_assets.destinations.github.failures import MissingError, in_our_words
 from release_assets.destinations.github.model import PublishedRelease, ReleaseAsset
@@ -17,8 +18,6 @@ from release_assets.destinations.http import AGAIN
 from release_assets.errors import TransientError
 from release_assets.text import one_line
 
-LIST_SECONDS = 300.0  # for all pages of a list
-PAGES = 100  # GitHub lists no more than 10,000 releases
 T = TypeVar("T")
 
 
@@ -81,10 +80,10 @@ def _listed(github: Requester, url: str, read: Callable[[Any], T], token_env: st
 
 def page_numbers(github: Requester, doing: str) -> Iterator[int]:
     """1, 2, 3, … as far as GitHub's lists go. Raises TransientError when reading them takes too long."""
-    deadline = time.monotonic() + LIST_SECONDS
-    for number in range(1, PAGES + 1):
+    deadline = time.monotonic() + bounds.BOUNDS.github_list_seconds
+    for number in range(1, bounds.BOUNDS.github_pages + 1):
         if time.monotonic() > deadline:
-            said = f"{number - 1} pages took longer than {LIST_SECONDS:.0f} s."
+            said = f"{number - 1} pages took longer than {bounds.BOUNDS.github_list_seconds:.0f} s."
             raise TransientError(f"{github.base_url}: {doing}: {said}", AGAIN)
         yield number
 

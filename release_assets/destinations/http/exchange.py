@@ -17,14 +17,12 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http.deadline import Adapter, Line, within
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
 from release_assets.text import one_line, redact, without
 
-CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 30.0  # between two pieces of an answer
-REDIRECTS = 5
 AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
 CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
@@ -78,7 +76,7 @@ def exchange(
                 url,
                 headers=dict(headers),
                 data=data,
-                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                timeout=(bounds.BOUNDS.connect_seconds, bounds.BOUNDS.silence_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -166,7 +164,7 @@ def get(
     """
     deadline = time.monotonic() + seconds
     here = url
-    for _ in range(REDIRECTS + 1):
+    for _ in range(bounds.BOUNDS.redirects + 1):
         left = max(0.1, deadline - time.monotonic())
         answer = exchange("GET", here, seconds=left, limit=limit, headers=headers, sink=sink)
         target = answer.headers.get("location")
@@ -189,7 +187,7 @@ def get(
             )
         here = there
     raise PermanentError(
-        f"{one_line(url)} redirects more than {REDIRECTS} times.",
+        f"{one_line(url)} redirects more than {bounds.BOUNDS.redirects} times.",
         "Check the index's simple_url in the project's YAML.",
     )
 

@@ -7,17 +7,16 @@ import re
 import tempfile
 from pathlib import Path
 
-from release_assets.destinations.http import MEBIBYTE, get, seconds_for
+from release_assets.destinations import bounds
+from release_assets.destinations.http import get, seconds_for
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.destinations.package_index.difference import version_of
 from release_assets.destinations.package_index.simple_page import IndexFile
 from release_assets.errors import PermanentError
 from release_assets.text import one_line
 
-FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 
-
-def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int = FILE_LIMIT) -> Path:
+def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int | None = None) -> Path:
     """Download a file into the folder `to`, under its own name; return its path.
 
     It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it, and
@@ -35,8 +34,8 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: 
             f"The index serves {file.filename} without a sha256, so its bytes cannot be verified.",
             "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
         )
-    if seconds is None:
-        seconds = seconds_for(limit)
+    limit = bounds.BOUNDS.index_file_bytes if limit is None else limit
+    seconds = seconds_for(limit) if seconds is None else seconds
     with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as folder:
         part = Path(folder) / "part"
         with part.open("wb") as sink:

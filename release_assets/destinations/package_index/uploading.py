@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from release_assets import process
-from release_assets.destinations.http import AGAIN, CERTIFICATE, CERTIFICATE_REMEDY, MEBIBYTE, seconds_for
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, CERTIFICATE, CERTIFICATE_REMEDY, seconds_for
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY, for_status
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.text import one_line, printable, without
 
-LIMITS = process.Limits(memory=512 * MEBIBYTE)  # of twine
 # Warehouse's and others' ways to say that a name or its bytes are taken.
 _TAKEN = re.compile(r"already exists?|already been used|previously used", re.IGNORECASE)
 _BROKEN = re.compile(
@@ -61,7 +61,7 @@ def upload(
                 timeout=timeout,
                 secrets=[token],
                 on_line=lambda line: _say(log, without([token], line)),
-                limits=LIMITS,
+                limits=process.Limits(memory=bounds.BOUNDS.twine_memory_bytes),
             )
         except process.CommandFailedError as error:
             if isinstance(error, process.CommandTimedOutError):

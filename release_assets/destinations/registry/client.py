@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, REDIRECTS, Answer, exchange, retry_after
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, retry_after
 from release_assets.destinations.registry.challenges import parse_challenges
 from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
 from release_assets.destinations.registry.refusals import Refusal, code_of, refusal_error
@@ -25,11 +26,6 @@ from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
 from release_assets.text import one_line, without
 
-SECONDS = 60.0
-ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manifests
-TAG_PAGES = 100
-TAGS = 100_000  # in TAG_PAGES of the size that we ask for
-LIST_SECONDS = 300.0  # for all pages of tags
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -114,9 +110,9 @@ class Registry:
     def tags(self) -> set[str]:
         """All tags of the repository; none where it does not exist yet."""
         found: set[str] = set()
-        deadline = time.monotonic() + LIST_SECONDS
+        deadline = time.monotonic() + bounds.BOUNDS.registry_list_seconds
         path = "/tags/list?n=1000"
-        for _ in range(TAG_PAGES):
+        for _ in range(bounds.BOUNDS.registry_tag_pages):
             answer = self._ask("GET", path)
             if answer.status == 404:
                 return found
@@ -130,7 +126,7 @@ class Registry:
                     f"{_shown(answer.url)} answered something that is no list of tags", AGAIN
                 )
             found |= set(tags)
-            if len(found) > TAGS or time.monotonic() > deadline:
+            if len(found) > bounds.BOUNDS.registry_tags or time.monotonic() > deadline:
                 break
             following = re.match(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("link", ""))
             if following is None:
@@ -172,7 +168,7 @@ class Registry:
             self._authorization = self._met_challenge(answer)
             if self._authorization is not None:
                 answer = self._exchange(method, url, headers or {}, data)
-        for _ in range(REDIRECTS):
+        for _ in range(bounds.BOUNDS.redirects):
             target = answer.headers.get("location")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
                 break
@@ -195,8 +191,8 @@ class Registry:
             return exchange(
                 method,
                 url,
-                seconds=SECONDS,
-                limit=ANSWER_LIMIT,
+                seconds=bounds.BOUNDS.registry_seconds,
+                limit=bounds.BOUNDS.registry_bytes,
                 headers={**headers, **authorization},
                 data=data,
             )
@@ -258,7 +254,7 @@ class Registry:
         answer = exchange(
             "GET",
             f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
-            seconds=SECONDS,
+            seconds=bounds.BOUNDS.registry_seconds,
             limit=MEBIBYTE,
             headers={"Authorization": login} if login else {},
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import (
@@ -41,7 +42,6 @@ _QUOTA = re.compile(
 )
 # An apostrophe within a word opens no quotation.
 _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`")
-_WORDS_LIMIT = 4000  # characters, so that a hostile answer takes no time
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def refusal_error(
     have, `rejected` for what it does not accept, `again` for a registry that failed.
     """
     where = f"{repository.host}/{repository.name}"
-    words = _without_names(refusal.words[:_WORDS_LIMIT], repository)
+    words = _without_names(refusal.words[: bounds.BOUNDS.refusal_characters], repository)
     status = refusal.status or 0
     if status == 429 or refusal.code == "toomanyrequests":
         return TransientError(
