@@ -1,4 +1,4 @@
-# The code location: release-assets with git, the docker client and buildx, run by a user without rights.
+# The code location: release-assets with git, git-lfs, the docker client and buildx, run by a user without rights.
 # It has no engine of its own: give it one with DOCKER_HOST, or a socket and its group.
 #
 #   docker build -t release-assets .
@@ -12,7 +12,7 @@
 FROM python:3.12-slim
 
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates docker-buildx docker-cli git openssh-client \
+ && apt-get install --yes --no-install-recommends ca-certificates docker-buildx docker-cli git git-lfs openssh-client \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
 
 RUN useradd --uid 1000 --create-home release \

@@ -4,19 +4,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test chaos bench check format lock clean docs
+.PHONY: demo sandbox test chaos bench check format lock clean docs
 
 demo: .venv/installed
-	$(BIN)/release-assets demo $(if $(ONCE),--once)
+	$(BIN)/python -m tools.demo $(if $(ONCE),--once)
+
+# The stand-ins alone, to try things by hand, until Ctrl-C.
+sandbox: .venv/installed
+	$(BIN)/python -m tools.sandbox
 
 test: check
 	$(BIN)/pytest
 
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed
-	$(BIN)/python -m release_assets_tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tools.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED))
 
-# A release against a plain script, as in docs/performance.md. ROWS=small PAIRS=1 is the quickest look.
+# Ours against a plain script, as in docs/performance.md: 40 minutes. PAIRS=1 and ROWS=small measure less.
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ROWS),--rows $(ROWS))
 
@@ -53,4 +57,4 @@ lock:
 
 # What demo and tests keep from one time to the next goes, too: engine storage, base image, downloads.
 clean:
-	rm -rf .venv .demo .sandbox
+	rm -rf .venv .bench .demo .sandbox

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ from benchmarks.stand import Stand
 from benchmarks.table import table
 from release_assets.errors import ReleaseError
 from release_assets.process import CommandFailedError
-from release_assets.sandbox import sandbox
+from tools.sandbox import sandbox
 
 GROWTH = "growth"
 KINDS = (*ROWS, GROWTH)
@@ -55,19 +54,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     series: list[Series] = []
     described: dict[str, str] = {}
     try:
-        if GROWTH in given.rows:
-            series += _growth(given.idle_seconds, say)
         if names := [name for name in given.rows if name in ROWS]:
             described, released = _releases(names, given.pairs, given.state, say)
             series += released
+        if GROWTH in given.rows:
+            series += _growth(given.idle_seconds, say)
     except (ReleaseError, CommandFailedError, ValueError) as error:
         console.print(f"[bold red]failed:[/] {escape(str(error))}", soft_wrap=True)
         return 1
     judged = list(judge(series))
     console.print(table(judged))
     written = result.Result(
-        command=shlex.join(
-            ["python", "-m", "benchmarks", *(sys.argv[1:] if arguments is None else arguments)]
+        command=(
+            f"python -m benchmarks --pairs {given.pairs} --rows {','.join(given.rows)} "
+            f"--idle-seconds {given.idle_seconds:g}"
         ),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         commit=machine.commit(),

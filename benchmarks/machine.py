@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from release_assets import process
-from release_assets.sandbox import system
+from tools.sandbox import system
 
 
 def describe(docker: Mapping[str, str]) -> dict[str, str]:

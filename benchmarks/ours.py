@@ -18,7 +18,7 @@ from benchmarks.tools import CHECKS, StepSpan, longest_chain, tool_seconds
 from benchmarks.watch import LOOK_SECONDS, four_tags
 from release_assets import process
 from release_assets.errors import ReleaseError
-from release_assets.sandbox.stack import Stack
+from tools.sandbox.stack import Stack
 
 RELEASE_SECONDS = 900.0
 TICK_SECONDS = 120.0

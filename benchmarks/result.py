@@ -13,7 +13,7 @@ from benchmarks.figures import Series
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured, on what, and how."""
+    """A measurement: its figures, the machine and the command."""
 
     command: str
     date: str

@@ -40,7 +40,7 @@ ROWS = {row.name: row for row in (*RELEASES, REBUILD)}
 
 @dataclass
 class Measured:
-    """What was measured so far, by row and what it is."""
+    """The figures so far, by row and what they are."""
 
     ours: dict[tuple[str, str, Unit], list[float]] = field(default_factory=lambda: defaultdict(list))
     script: dict[tuple[str, str, Unit], list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -94,8 +94,8 @@ class Bench:
         for what, name in ((bounds.CHECKS_NATIVE, NATIVE), (bounds.CHECKS_QEMU, QEMU)):
             if name in ours.checks:
                 add(row.name, what, ours.checks[name])
-        add(row.name, "image", ours.image_bytes, unit="bytes")
-        add(row.name, "DAGSTER_HOME", ours.home_bytes, unit="bytes")
+        add(row.name, bounds.IMAGE_BYTES, ours.image_bytes, unit="bytes")
+        add(row.name, bounds.HOME_BYTES, ours.home_bytes, unit="bytes")
 
     def _release(self, row: Row, *, script_first: bool) -> tuple[OursReleased, ScriptReleased]:
         self.released[row.kind] += 1

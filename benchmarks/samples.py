@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from release_assets.sandbox.git_remote import create_remote, git
+from tools.sandbox.git_remote import create_remote, git
 
 REQUIREMENTS = 20
 REQUIREMENT_BYTES = 3_000_000  # 60 MB together; random, so that nothing can be compressed away

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.stand import Place, Stand
 from benchmarks.watch import four_tags
 from release_assets import process
-from release_assets.sandbox import system
+from tools.sandbox import system
 
 HERE = Path(__file__).parent
 RELEASE_SECONDS = 900.0

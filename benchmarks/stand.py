@@ -13,8 +13,8 @@ from typing import Any, Literal
 from benchmarks.samples import SAMPLES, Repository, make_repository, write_requirements
 from benchmarks.watch import Watch
 from release_assets import process
-from release_assets.sandbox import Sandbox, system
-from release_assets.sandbox.servers import loopback_session
+from tools.sandbox import Sandbox, system
+from tools.sandbox.servers import loopback_session
 
 Side = Literal["ours", "script"]
 SIDES: tuple[Side, Side] = ("ours", "script")

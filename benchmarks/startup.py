@@ -28,9 +28,13 @@ def measure() -> Iterator[Series]:
         with tempfile.TemporaryDirectory(prefix="startup-") as folder:
             write_projects(Path(folder), projects)
             seconds = tuple(_load(Path(folder)) for _ in range(TIMES + 1))
-        row = f"{projects} projects" if projects > 1 else "1 project"
         # The first one fills the page cache.
-        yield Series(row, bounds.LOAD, "s", seconds[1:])
+        yield Series(row_name(projects), bounds.LOAD, "s", seconds[1:])
+
+
+def row_name(projects: int) -> str:
+    """Return what the row of so many projects is called."""
+    return f"{projects} projects" if projects > 1 else "1 project"
 
 
 def write_projects(folder: Path, projects: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from release_assets.errors import ReleaseError
-from release_assets.sandbox.servers import loopback_session
+from tools.sandbox.servers import loopback_session
 
 LOOK_SECONDS = 0.2  # between two looks, which take some milliseconds of the registry
 INDEXES = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 LATEST = 2**32 - 1  # seconds; file systems differ in what comes after 2106
@@ -24,8 +25,10 @@ def set_modes_and_time(directory: Path, seconds: int, *, nanoseconds: int = 0) -
                     folders.append(Path(entry.path))
                     continue
                 if not entry.is_symlink():
-                    mode = entry.stat(follow_symlinks=False).st_mode
-                    os.chmod(entry.path, 0o755 if mode & 0o100 else 0o644)  # noqa: PTH101  (one of thousands)
+                    mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+                    recorded = 0o755 if mode & stat.S_IXUSR else 0o644
+                    if mode != recorded:
+                        Path(entry.path).chmod(recorded)
                 os.utime(entry.path, ns=(time, time), follow_symlinks=False)
         folder.chmod(0o755)
         os.utime(folder, ns=(time, time))

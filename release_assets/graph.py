@@ -64,7 +64,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
         jobs=[release_job, docker_job],
         sensors=[
             release_tags(project, partitions, release_job, docker_job),
-            github_releases(project, partitions, docker_job),
+            github_releases(project, partitions, release_job, docker_job),
             lost_retries(project, [release_job, docker_job]),
         ],
     )

@@ -1,4 +1,4 @@
-"""What a user declares: a project, its package, and where its releases go. Errors name the key."""
+"""The declaration of a project: its package, and where its releases go. Errors name the key."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from release_assets import warehouse
-from release_assets.platforms import parse_platform
-from release_assets.release import Channel, TagPatterns
+from release_assets.rules import warehouse
+from release_assets.rules.platforms import parse_platform
+from release_assets.rules.tags import Channel, TagPatterns
 
 
 class Declared(BaseModel):
@@ -123,7 +123,7 @@ class Package(Declared):
 
 
 class Tags(Declared):
-    """How git tags are written; `{version}` stands where the version does."""
+    """The patterns of git tags; `{version}` stands where the version does."""
 
     release: str = Field(
         default="v{version}", description="The tag of a release.", examples=["mypackage-{version}"]
@@ -374,7 +374,7 @@ class Scan(Declared):
 
 
 class Sign(Declared):
-    """How cosign signs the manifest list: with a key, or keyless with the machine's own identity."""
+    """The signature of the manifest list by cosign: with a key, or keyless with the machine's identity."""
 
     key_env: VariableName | None = Field(
         default=None,
@@ -454,7 +454,7 @@ class Image(Destination):
     )
     keep_git: bool = Field(
         default=False,
-        description="Put a whole .git into the context, for a Dockerfile that asks git for the version.",
+        description="Check out with a whole .git at the repository's top, for a Dockerfile that runs git.",
         examples=[True],
     )
     build_contexts: dict[str, str] = Field(

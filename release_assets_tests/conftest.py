@@ -7,16 +7,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
-from release_assets.isolation import is_available
-from release_assets.sandbox import Sandbox, SandboxError, system
-from release_assets.sandbox import sandbox as running_sandbox
-from release_assets.sandbox.engine import Engine, docker_engine
-from release_assets.sandbox.github import GitHubServer, github_server
-from release_assets.sandbox.package_index import PackageIndexes, package_index_server
-from release_assets.sandbox.registry import Registry, registry_server
+from release_assets.distributions.isolation import is_available
 from release_assets_tests.maintainer import NewMaintainer, Stands
+from tools.sandbox import Sandbox, SandboxError, system
+from tools.sandbox import sandbox as running_sandbox
+from tools.sandbox.engine import Engine, docker_engine
+from tools.sandbox.github import GitHubServer, github_server
+from tools.sandbox.package_index import PackageIndexes, package_index_server
+from tools.sandbox.registry import Registry, registry_server
+
+# Machines are busy: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.load_profile("without_deadline")
 
 # Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
 # demo's folder, so that a demo can run at the same time. For two test runs at the same time, name another.

@@ -18,8 +18,8 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Registry, parse_repository
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
-from release_assets.sandbox import Sandbox
 from release_assets_tests.repository import Repository
+from tools.sandbox import Sandbox
 
 RELEASE_HALF = ("version", "sdist", "wheel", "pypi_publication", "github_release")
 BUILD = RELEASE_HALF[:3]
@@ -65,6 +65,11 @@ class Stands:
     def secrets(self) -> list[str]:
         """What must be seen nowhere; a user name is no secret."""
         return [value for name, value in self.variables.items() if name.endswith("TOKEN")]
+
+    def github_delete(self, path: str) -> None:
+        """Delete something on GitHub."""
+        headers = {"Authorization": f"Bearer {self.github_token}"}
+        requests.delete(f"{self.github_api_url}{path}", headers=headers, timeout=10).raise_for_status()
 
     @classmethod
     def of(cls, sandbox: Sandbox) -> Stands:

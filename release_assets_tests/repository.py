@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from release_assets.sandbox.git_remote import git
+from tools.sandbox.git_remote import git
 
 
 class Repository:

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from release_assets.release import Channel, Release, TagKind, channel_of
+from release_assets.rules.tags import Channel, Release, TagKind, channel_of
 
 # Many small examples: their time is the suite's, not that of one example on a busy machine.
 MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

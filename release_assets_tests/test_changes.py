@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from release_assets.changes import Change, change_between
+from release_assets.planning.changes import Change, change_between
 from release_assets.project import Image
 
 PYPROJECT = '[project]\nname = "x"\nversion = "{version}"\ndependencies = ["{requirement}"]\n'

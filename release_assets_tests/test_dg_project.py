@@ -14,7 +14,7 @@ import yaml
 
 from release_assets.process import environment
 from release_assets.project import Project
-from release_assets.sandbox.git_remote import git
+from tools.sandbox.git_remote import git
 
 ROOT = Path(__file__).parents[1]
 SECRET = "pypi-AgEIs3cr3ts3cr3t"
@@ -23,8 +23,6 @@ LOAD_ERROR = (
     "... on PythonError {message stack cause {message stack} causes {message stack} "
     "errorChain {error {message}}}}}}}}"
 )
-
-pytestmark = pytest.mark.timeout(180)
 
 
 @dataclass(frozen=True)

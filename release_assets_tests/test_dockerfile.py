@@ -18,9 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from release_assets import process
-from release_assets.sandbox import system
-from release_assets.sandbox.engine import Engine
 from release_assets_tests.conftest import skipped_where_impossible
+from tools.sandbox import system
+from tools.sandbox.engine import Engine
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from release_assets.image_holders import labels_in
+from release_assets.nodes.image_holders import labels_in
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from release_assets.image_labels import image_labels
+from release_assets.rules.image_labels import image_labels
 
 
 def test_labels_have_ocis_names_and_what_is_not_known_is_left_out() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from release_assets.image_tags import floating_tags, holders, image_tag, platform_tag
-from release_assets.release import Channel, ParsedTag, TagKind, TagPatterns, channel_of, parse_tag
+from release_assets.rules.image_tags import floating_tags, holders, image_tag, platform_tag
+from release_assets.rules.tags import Channel, ParsedTag, TagKind, TagPatterns, channel_of, parse_tag
 from release_assets_tests.strategies import MANY, few_versions, is_stable, release_of, tags, versions
 
 VALID_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # the distribution spec's

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release_assets.isolation import isolated
+from release_assets.distributions.isolation import isolated
 from release_assets.process import CommandFailedError, environment, run
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from release_assets.changes import Change
 from release_assets.destinations.github import PublishedRelease, ReleaseAsset
 from release_assets.destinations.package_index import IndexFile
+from release_assets.distributions.store import Distribution
 from release_assets.errors import PermanentError
-from release_assets.observed import Hidden, Images, TaggedImage, World
-from release_assets.planning import Action, Plan, Records, estimate, plan_release
+from release_assets.planning.changes import Change
+from release_assets.planning.observed import Hidden, Images, TaggedImage, World
+from release_assets.planning.plan import Action, Plan, Records, estimate, plan_release
 from release_assets.project import Project
-from release_assets.release import Channel, Release
-from release_assets.store import Distribution
-from release_assets.tag_moves import Pointer
+from release_assets.rules.tag_moves import Pointer
+from release_assets.rules.tags import Channel, Release
 
 COMMIT, OTHER = "c" * 40, "d" * 40
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

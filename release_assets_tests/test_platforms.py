@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from release_assets.assets.image_step import image_name
-from release_assets.image_tags import platform_suffix
-from release_assets.platforms import parse_platform
+from release_assets.nodes.image_step import image_name
 from release_assets.project import Image
+from release_assets.rules.image_tags import platform_suffix
+from release_assets.rules.platforms import parse_platform
 
 
 @pytest.mark.parametrize(

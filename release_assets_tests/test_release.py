@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from release_assets.release import (
+from release_assets.rules.tags import (
     VERSION_LENGTH_LIMIT,
     Channel,
     MalformedTag,

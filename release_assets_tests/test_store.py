@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from release_assets.distributions.store import Distribution, DistributionStore, sha256_of
 from release_assets.errors import PermanentError
-from release_assets.store import Distribution, DistributionStore, sha256_of
 
 COMMIT = "c" * 40
 WHEEL = "sample-1.0-py3-none-any.whl"

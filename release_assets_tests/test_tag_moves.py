@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from release_assets.image_tags import floating_tags
-from release_assets.release import Channel, TagKind
-from release_assets.tag_moves import (
+from release_assets.rules.image_tags import floating_tags
+from release_assets.rules.tag_moves import (
     Pointer,
     RecordedMove,
     TagMove,
@@ -18,6 +17,7 @@ from release_assets.tag_moves import (
     moves_forward,
     overtaken_by,
 )
+from release_assets.rules.tags import Channel, TagKind
 from release_assets_tests.strategies import MANY, few_versions, is_stable, release_of
 
 V = Version

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_assets.errors import PermanentError
-from release_assets.version_file import version_in_file
+from release_assets.rules.version_file import version_in_file
 from release_assets_tests.strategies import MANY
 
 KINDS = ("version.py", "setup.py", "VERSION", "pyproject.toml", "setup.cfg", "package.json", "Chart.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from release_assets.warehouse import is_warehouse, refused_platforms, title
+from release_assets.rules.warehouse import is_warehouse, refused_platforms, title
 
 
 @pytest.mark.parametrize(

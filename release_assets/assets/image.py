@@ -10,20 +10,6 @@ from typing import Any
 
 import dagster as dg
 
-from release_assets.assets.alongside import alongside
-from release_assets.assets.image_owner import observe_owner, refuse_foreign
-from release_assets.assets.image_step import (
-    PULL,
-    compressed_size,
-    docker_environment,
-    image_name,
-    image_registry,
-    image_source,
-    published_files,
-    reason_for,
-    wanted_labels,
-)
-from release_assets.assets.step import Recorded, Step, release_node, table
 from release_assets.checks import image as checks
 from release_assets.destinations import buildx
 from release_assets.destinations.attestations import (
@@ -37,11 +23,27 @@ from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.git import Commit
 from release_assets.destinations.registry import Manifest, Registry, Repository, platform_images
 from release_assets.errors import PermanentError, TransientError
-from release_assets.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
-from release_assets.links import commit_link
-from release_assets.process import redact
+from release_assets.nodes.alongside import alongside
+from release_assets.nodes.image_owner import observe_owner, refuse_foreign
+from release_assets.nodes.image_step import (
+    PULL,
+    compressed_size,
+    docker_environment,
+    image_name,
+    image_registry,
+    image_source,
+    published_files,
+    reason_for,
+    wanted_labels,
+)
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
-from release_assets.release import shown_tags
+from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
+from release_assets.rules.links import commit_link
+from release_assets.rules.tags import shown_tags
+from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0

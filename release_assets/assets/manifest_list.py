@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import dagster as dg
 
-from release_assets.assets.alongside import alongside
-from release_assets.assets.image_owner import observe_owner, refuse_foreign
-from release_assets.assets.image_step import (
+from release_assets.checks import manifest_list as checks
+from release_assets.checks.scan import scanned
+from release_assets.destinations import cosign
+from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
+from release_assets.errors import PermanentError, TransientError
+from release_assets.nodes.alongside import alongside
+from release_assets.nodes.image_owner import observe_owner, refuse_foreign
+from release_assets.nodes.image_step import (
     docker_environment,
     image_name,
     image_registry,
     image_source,
     point_tag,
 )
-from release_assets.assets.step import Recorded, Step, release_node, table
-from release_assets.checks import manifest_list as checks
-from release_assets.checks.scan import scanned
-from release_assets.destinations import cosign
-from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
-from release_assets.errors import PermanentError, TransientError
-from release_assets.image_tags import image_tag, platform_tag
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Image, Project, Sign
+from release_assets.rules.image_tags import image_tag, platform_tag
 
 
 def manifest_list(

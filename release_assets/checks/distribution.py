@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from release_assets.checks.release_check import Declared, Found
-from release_assets.store import Distribution
+from release_assets.distributions.store import Distribution
+from release_assets.nodes.release_check import Declared, Found
 
 TWINE_CHECK = Declared(
     "twine_check", "`twine check` warns of nothing: there is a README, and its content type.", blocks=False

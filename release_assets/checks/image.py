@@ -10,8 +10,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from release_assets.checks.release_check import Declared, Found
 from release_assets.destinations.container import EngineImage, run_once
+from release_assets.nodes.release_check import Declared, Found
 from release_assets.process import CommandFailedError
 
 SLOW_SECONDS = 15 * 60.0

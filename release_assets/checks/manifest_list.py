@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from release_assets.checks.release_check import Declared, Found
 from release_assets.destinations.registry import Manifest, platforms_differ
+from release_assets.nodes.release_check import Declared, Found
 from release_assets.project import Image
 
 

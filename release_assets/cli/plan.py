@@ -9,19 +9,19 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from release_assets.assets.preflight import needs
-from release_assets.cli.options import json_option, project_option
+from release_assets.cli.options import epilog, json_option, project_option
 from release_assets.cli.runs import declared_project, records_instance, release_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import columns, duration, print_lines
-from release_assets.observed import World
-from release_assets.planning import Action, Estimate, Plan, estimate, plan_release
+from release_assets.nodes.preflight import needs
+from release_assets.planning.observed import World
+from release_assets.planning.plan import Action, Estimate, Plan, estimate, plan_release
+from release_assets.planning.records import recorded_seconds
+from release_assets.planning.world import observe, step_of
 from release_assets.project import Project
-from release_assets.records import recorded_seconds
-from release_assets.release import Release
+from release_assets.rules.tag_moves import as_rows
+from release_assets.rules.tags import Release
 from release_assets.secrets import read_secret
-from release_assets.tag_moves import as_rows
-from release_assets.world import observe, step_of
 
 MARKS = {
     Action.DO: "[cyan]▸[/]",
@@ -31,7 +31,7 @@ MARKS = {
 }
 
 
-@click.command()
+@click.command(epilog=epilog("release-assets plan v1.2.3", "release-assets plan v1.2.3 --json"))
 @click.argument("tag")
 @project_option
 @json_option("Print the plan as one line of JSON.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 
 from release_assets.cli.terminal import columns
-from release_assets.tag_moves import TagMove, as_rows
+from release_assets.rules.tag_moves import TagMove, as_rows
 
 
 def move_lines(moves: Sequence[TagMove], *, digests: bool) -> list[str]:

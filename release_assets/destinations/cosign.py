@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
 COSIGN_SECONDS = 180.0
 # How cosign finds the identity of a CI job or a workload for a keyless signature.

@@ -12,7 +12,7 @@ from release_assets.init.package import Package
 from release_assets.init.publishing import Published
 from release_assets.init.remote import Remote, holds, release_pattern, tag_patterns
 from release_assets.init.uploads import PYPI, TEST_PYPI
-from release_assets.release import TagPatterns
+from release_assets.rules.tags import TagPatterns
 
 
 @dataclass(frozen=True)

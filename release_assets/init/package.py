@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError
 from release_assets.init.tree import Tree, UnreadableError
-from release_assets.version_file import version_in_file
+from release_assets.rules.version_file import version_in_file
 
 # Backends that compile: what they build is a wheel of this machine's platform.
 COMPILING = ("maturin", "scikit_build_core", "mesonpy", "setuptools_rust", "py_build_cmake")

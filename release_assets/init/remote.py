@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
-from release_assets.release import ParsedTag, TagPatterns, parse_tag
+from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag
 
 # https://host/owner/name, ssh://user@host:port/owner/name, user@host:owner/name
 GITHUB = re.compile(

@@ -10,7 +10,7 @@ from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import check_template
 from release_assets.notes.source import release_notes, template_of
 from release_assets.project import Project
-from release_assets.release import Release
+from release_assets.rules.tags import Release
 
 
 def check_page(

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
+from release_assets.distributions.store import Distribution
 from release_assets.errors import PermanentError
-from release_assets.image_tags import image_tag
 from release_assets.notes.source import Notes
 from release_assets.project import Project
-from release_assets.release import Release
-from release_assets.store import Distribution
+from release_assets.rules.image_tags import image_tag
+from release_assets.rules.tags import Release
 
 PAGE = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
 PLACEHOLDERS = ("notes", "name", "version", "tag", "commit", "docker", "files")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from release_assets.release import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
+from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
 
 
 def previous_release(release: Release, tags: Mapping[str, str], patterns: TagPatterns) -> str | None:

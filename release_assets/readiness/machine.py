@@ -1,4 +1,4 @@
-"""What a release needs of the machine that it runs on."""
+"""The needs of a release that its machine meets: storage, isolation and disk space."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from release_assets import isolation
 from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
+from release_assets.distributions import isolation
 from release_assets.errors import ReleaseError
 from release_assets.process import CommandFailedError, run
 from release_assets.project import Image, Project

@@ -1,4 +1,4 @@
-"""What a project's releases need: git, destinations, platforms, and a scanner."""
+"""The needs of a project's releases: git, destinations, platforms, and a scanner."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from functools import cache
 
 import dagster as dg
 
-from release_assets.assets.preflight import Need, needs
 from release_assets.destinations import buildx, git, package_index
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
+from release_assets.nodes.preflight import Need, needs
 from release_assets.process import environment
 from release_assets.project import GitHub, Image, PackageIndex, Project, Scan
 from release_assets.readiness.row import Look, Row
-from release_assets.release import Channel, release_versions
+from release_assets.rules.tags import Channel, release_versions
 from release_assets.secrets import read_secrets
 from release_assets.sensors.release_tags import tag_changes
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from release_assets.project import Project
+from release_assets.sensors.pace import projects_here, tick_seconds
+from release_assets.sensors.record import shared_instance
+from release_assets.sensors.words import counted
 
 TICK_SECONDS = 30
 # Dagster launches its retries within five seconds of a failure, or of its own restart.
@@ -33,35 +36,44 @@ def is_lost_retry(run: dg.DagsterRun, ended: float, newest: str, now: float) -> 
 
 
 def lost_retries(project: Project, jobs: list[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
-    """The sensor `<project>_lost_retries`."""
+    """Return the sensor `<project>_lost_retries`."""
+    names = {job.name for job in jobs}
 
     @dg.sensor(
         name=f"{project.project}_lost_retries",
         jobs=jobs,
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=tick_seconds(projects_here(), at_least=TICK_SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches a run again whose worker died and whose retry got lost.",
+        description=(
+            "Launches a run again that was killed and that nobody retried. When the process of a run is "
+            "killed (a restart of the machine, too little memory), Dagster promises a retry, and forgets it "
+            "where its daemon was killed as well. The release would stay unfinished until somebody retries "
+            "it; this sensor does so after a minute. What is published already is found and kept."
+        ),
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        instance = shared_instance(context)
+        failed = dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            tags={"dagster/will_retry": "true"},
+            updated_after=datetime.now(UTC) - LONGEST,
+        )
         requests = []
-        for job in jobs:
-            failed = dg.RunsFilter(
-                job_name=job.name,
-                statuses=[dg.DagsterRunStatus.FAILURE],
-                tags={"dagster/will_retry": "true"},
-                updated_after=datetime.now(UTC) - LONGEST,
-            )
-            for record in context.instance.get_run_records(failed):
-                run = record.dagster_run
-                partition = run.tags.get("dagster/partition")
-                if partition is None or record.end_time is None:
-                    continue
-                same = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": partition})
-                newest = context.instance.get_runs(same, limit=1)[0].run_id
-                if is_lost_retry(run, record.end_time, newest, time.time()):
-                    context.log.warning(f"the retry of run {run.run_id} for {partition} was lost")
-                    requests.append(_again(run, job.name, partition))
-        return dg.SensorResult(requests)
+        promised = [
+            record for record in instance.get_run_records(failed) if record.dagster_run.job_name in names
+        ]
+        for record in promised:
+            run = record.dagster_run
+            partition = run.tags.get("dagster/partition")
+            if partition is None or record.end_time is None:
+                continue
+            same = dg.RunsFilter(job_name=run.job_name, tags={"dagster/partition": partition})
+            newest = instance.get_runs(same, limit=1)[0].run_id
+            if is_lost_retry(run, record.end_time, newest, time.time()):
+                context.log.warning(f"the retry of run {run.run_id} for {partition} was lost")
+                requests.append(_again(run, run.job_name, partition))
+        said = f"{counted(len(promised), 'retry', 'retries')} promised within a day, none of them lost"
+        return dg.SensorResult(requests, skip_reason=None if requests else said)
 
     return sensor
 

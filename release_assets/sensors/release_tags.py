@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
 from packaging.version import Version
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from release_assets.destinations import git
-from release_assets.destinations.http import one_line
+from release_assets.destinations.tag_look import TagLook, digest_of
 from release_assets.project import Project
-from release_assets.release import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.rules.pointers import pointers
+from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
+from release_assets.sensors.attempts import Attempts, Move, refusal
+from release_assets.sensors.pace import projects_here, tick_seconds
+from release_assets.sensors.record import Place, read_record, shared_instance, write_record
+from release_assets.sensors.seen_tags import SeenTags, record_name
+from release_assets.sensors.words import counted, with_remarks
+from release_assets.text import one_line
 
-TICK_SECONDS = 10
 
+class Cursor(BaseModel):
+    """The sensor's cursor: the digest of the tags at the last look, what it said, and where its record is."""
 
-class SeenTags(BaseModel):
-    """The sensor's cursor: every tag that was ever seen, with its commit. Nothing is ever forgotten."""
-
-    tags: dict[str, str]
+    look: str
+    said: str
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,11 @@ class Rebuild:
 
 @dataclass
 class TagChanges:
-    """What a look at the remote asks for."""
+    """What a look at the remote asks for, in the order of the versions."""
 
     partitions: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     rebuilds: list[Rebuild] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -45,54 +54,83 @@ class TagChanges:
 def tag_changes(
     observed: Mapping[str, str], seen: Mapping[str, str] | None, patterns: TagPatterns
 ) -> TagChanges:
-    """What is new in `observed` (tag → commit) since `seen`, which is None on the first look.
+    """Return what is new in `observed` (tag → commit) since `seen`, which is None on the first look.
 
     The first look launches nothing: what was there before is history, whose partitions can be
-    materialized by hand. A release tag that moved or came back is not released again; a rebuild tag that
-    moved is a new rebuild.
+    materialized by hand. A release tag that comes back to its commit is not released again; whether one
+    that moved is a new attempt depends on what is published. A rebuild tag that moved is a new rebuild.
     """
     changes = TagChanges()
-    release_names = _releases(observed, patterns)
-    for name, commit in sorted(observed.items()):
-        known = (seen or {}).get(name)
-        if known == commit:
+    known = seen or {}
+    were_pointers = pointers(known, patterns)
+    are_pointers = pointers(observed, patterns, released=known.keys() - were_pointers.keys())
+    release_names = _releases(observed.keys() - are_pointers.keys(), patterns)
+    highest = max(release_names, default=None)
+    for name, tag in _in_order(observed, patterns):
+        commit, before = observed[name], known.get(name)
+        if before == commit:
             continue
-        match parse_tag(name, patterns):
-            case None:
+        if isinstance(tag, MalformedTag):
+            if before is None:
+                changes.remarks.append(f"tag {one_line(name)} is skipped: {tag.reason}")
+        elif tag.kind is TagKind.REBUILD:
+            if seen is None:
                 continue
-            case MalformedTag(reason=reason):
-                if known is None:
-                    changes.remarks.append(f"tag {one_line(name)} is skipped: {reason}")
-            case ParsedTag(kind=TagKind.REBUILD) as tag:
-                if seen is None:
-                    continue
-                release = release_names.get(tag.version)
-                if release is None:
-                    changes.remarks.append(f"tag {name} is skipped: no release tag has version {tag.version}")
-                    continue
-                changes.partitions.append(release)
-                changes.rebuilds.append(Rebuild(name, commit, release))
-            case ParsedTag():
-                if known is not None:
-                    changes.remarks.append(
-                        f"tag {name} moved from commit {known} to {commit}; it is not released again"
-                    )
-                    continue
-                changes.partitions.append(name)
-                if seen is not None:
-                    changes.releases.append(name)
+            release = release_names.get(tag.version)
+            if release is None:
+                changes.remarks.append(f"tag {name} is skipped: no release tag has version {tag.version}")
+                continue
+            if release not in known:
+                changes.remarks.append(f"tag {name} is skipped: the release of {release} builds its images")
+                continue
+            changes.partitions.append(release)
+            changes.rebuilds.append(Rebuild(name, commit, release))
+        elif name in are_pointers:
+            changes.remarks.append(f"tag {name} is skipped: it only points to {are_pointers[name]}")
+        elif name in were_pointers:
+            # It moves on with the release it points to, whose own tag may be pushed a moment later.
+            changes.remarks.append(f"tag {name} is skipped: it only pointed to {were_pointers[name]} before")
+        elif before is None:
+            changes.partitions.append(name)
+            if seen is not None:
+                changes.releases.append(name)
+        else:
+            is_newest = tag.kind is TagKind.TEST or highest is None or tag.version >= highest
+            changes.moves.append(Move(name, before, commit, is_newest))
+    changes.partitions = list(dict.fromkeys(changes.partitions))
     return changes
 
 
-def _releases(observed: Iterable[str], patterns: TagPatterns) -> dict[Version, str]:
-    """The release tag of each version; the first by its name, where a version is written in several ways.
+def _in_order(names: Iterable[str], patterns: TagPatterns) -> list[tuple[str, ParsedTag | MalformedTag]]:
+    """Return the tags that match a pattern in the order of their versions, malformed ones at the end."""
+    parsed = [(name, tag) for name in names if (tag := parse_tag(name, patterns)) is not None]
+    versions = [(name, tag) for name, tag in parsed if isinstance(tag, ParsedTag)]
+    versions.sort(key=lambda pair: (pair[1].version, pair[0]))
+    malformed = [(name, tag) for name, tag in parsed if isinstance(tag, MalformedTag)]
+    malformed.sort(key=lambda pair: pair[0])
+    return [*versions, *malformed]
+
+
+def _by_version(names: Iterable[str], patterns: TagPatterns) -> list[str]:
+    return [name for name, _ in _in_order(names, patterns)]
+
+
+def _releases(names: Iterable[str], patterns: TagPatterns) -> dict[Version, str]:
+    """Return the release tag of each version; the first by its name, where one is written in several ways.
 
     Made once for all rebuild tags: somebody who may push ten thousand of them must not stop the sensor.
     """
-    parsed = (parse_tag(name, patterns) for name in sorted(observed, reverse=True))
+    parsed = (parse_tag(name, patterns) for name in sorted(names, reverse=True))
     return {
         tag.version: tag.name for tag in parsed if isinstance(tag, ParsedTag) and tag.kind is TagKind.RELEASE
     }
+
+
+def summary(observed: Mapping[str, str], new: int, patterns: TagPatterns) -> str:
+    """Return how many tags there are, how many of them are new, and which release is the newest."""
+    releases = _releases(observed.keys() - pointers(observed, patterns).keys(), patterns)
+    newest = f"the newest is {releases[max(releases)]}" if releases else "none names a release"
+    return f"{counted(len(observed), 'tag')}, {new or 'none'} new; {newest}"
 
 
 def release_tags(
@@ -101,46 +139,112 @@ def release_tags(
     release_job: dg.UnresolvedAssetJobDefinition,
     docker_job: dg.UnresolvedAssetJobDefinition | None,
 ) -> dg.SensorDefinition:
-    """The sensor `<project>_release_tags`."""
+    """Return the sensor `<project>_release_tags`."""
+    patterns = project.tags.patterns
+    remote = TagLook(project.repository)
+    attempts = Attempts(project, release_job.name)
+    record = record_name(project.project)
 
     @dg.sensor(
         name=f"{project.project}_release_tags",
         jobs=[job for job in (release_job, docker_job) if job is not None],
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=tick_seconds(projects_here()),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Releases new tags of {project.repository}; rebuilds images for rebuild tags.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        seen = SeenTags.model_validate_json(context.cursor).tags if context.cursor else None
+        cursor, seen = read_cursor(context.cursor)
         # An error here fails the tick and keeps the cursor: an outage releases and forgets nothing.
-        observed = git.observe_tags(project.repository)
-        changes = tag_changes(observed, seen, project.tags.patterns)
+        look = remote.look()
+        if cursor is not None and cursor.look == look.digest:
+            return dg.SensorResult(skip_reason=cursor.said, cursor=context.cursor)
+
+        instance = shared_instance(context)
+        observed = look.tags if look.tags is not None else git.observe_tags(project.repository)
+        if cursor is not None and (text := read_record(instance, record, cursor.place)) is not None:
+            seen = SeenTags.model_validate_json(text)
+        changes = tag_changes(observed, seen.tags if seen else None, patterns)
+        existing = set(instance.get_dynamic_partitions(str(partitions.name)))
+        after = seen.model_copy(deep=True) if seen else SeenTags(tags={})
+        after.tags |= observed
+        if cursor is not None and seen is None:
+            unknown = ", ".join(name for name in changes.partitions if name not in existing)
+            changes.remarks.append(
+                f"the record of the tags is lost; not released by itself: {unknown or 'nothing'}"
+            )
+        if docker_job is None and changes.rebuilds:
+            changes.remarks.append(f"{project.project} declares no image: its rebuild tags are skipped")
+
+        released = list(changes.releases)
+        for move in changes.moves:
+            published = attempts.published(instance, move.tag, move.before)
+            refused = refusal(move, published, was_tried=attempts.newest(instance, move.tag) is not None)
+            if refused is not None:
+                changes.remarks.append(refused)
+                continue
+            context.log.info(f"{move.tag} moved from commit {move.before} to {move.after}: a new attempt")
+            after.attempts[move.tag] = after.attempts.get(move.tag, 1) + 1
+            released.append(move.tag)
+        gone = [tag for tag in after.tags if tag in existing and tag not in observed]
+        abandoned = [tag for tag in gone if attempts.is_abandoned(instance, tag, after.tags[tag])]
+        for tag in abandoned:
+            changes.remarks.append(f"{tag} is gone, and nothing of it is published: its partition is removed")
+            # It is new when it comes back: whoever deletes a tag and pushes it again means it.
+            del after.tags[tag]
+            after.attempts[tag] = after.attempts.get(tag, 1) + 1
+
+        requests = []
+        for tag in _by_version(released, patterns):
+            context.log.info(f"the release of {tag} starts, at commit {observed[tag]}")
+            after.launched[tag] = time.time()
+            requests.append(_release(tag, release_job.name, after.attempts.get(tag, 1)))
+        if docker_job is not None:
+            requests += [_rebuild(rebuild, docker_job.name) for rebuild in changes.rebuilds]
         for remark in changes.remarks:
             context.log.warning(remark)
-        if docker_job is None and changes.rebuilds:
-            context.log.warning(f"{project.project} declares no image: its rebuild tags are skipped")
+        new = [tag for tag in _by_version({*changes.partitions, *released}, patterns) if tag not in existing]
+        said = summary(observed, len(requests), patterns)
         if seen is None:
-            context.log.info(f"first look: {len(changes.partitions)} releases were there before")
-        requests = [
-            dg.RunRequest(run_key=f"release {tag}", job_name=release_job.name, partition_key=tag)
-            for tag in changes.releases
-        ]
-        if docker_job is not None:
-            requests += [
-                dg.RunRequest(
-                    run_key=f"rebuild {rebuild.tag} {rebuild.commit}",
-                    job_name=docker_job.name,
-                    partition_key=rebuild.release,
-                    tags={"release_assets/rebuild_tag": rebuild.tag},
-                )
-                for rebuild in changes.rebuilds
-            ]
-        existing = set(context.instance.get_dynamic_partitions(str(partitions.name)))
-        new = [name for name in dict.fromkeys(changes.partitions) if name not in existing]
+            said = f"first look: {said}; {counted(len(changes.partitions), 'release')} of before"
         return dg.SensorResult(
             run_requests=requests,
-            dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
-            cursor=SeenTags(tags={**(seen or {}), **observed}).model_dump_json(),
+            skip_reason=None if requests else with_remarks(said, changes.remarks),
+            dynamic_partitions_requests=[
+                *([partitions.build_add_request(new)] if new else []),
+                *([partitions.build_delete_request(abandoned)] if abandoned else []),
+            ],
+            cursor=Cursor(
+                look=digest_of(observed),
+                said=with_remarks(summary(observed, 0, patterns), changes.remarks),
+                place=write_record(
+                    instance, record, after.model_dump_json(), cursor.place if cursor else None
+                ),
+            ).model_dump_json(),
         )
 
     return sensor
+
+
+def read_cursor(text: str | None) -> tuple[Cursor | None, SeenTags | None]:
+    """Return the cursor; or what a cursor of release-assets 0.1 holds itself, which is every tag."""
+    if not text:
+        return None, None
+    try:
+        return Cursor.model_validate_json(text), None
+    except ValidationError:
+        return None, SeenTags.model_validate_json(text)
+
+
+def _release(tag: str, job: str, attempt: int) -> dg.RunRequest:
+    """Return the request for a release. Dagster launches no second run with the key of an earlier attempt."""
+    key = f"release {tag}" if attempt == 1 else f"release {tag} attempt {attempt}"
+    return dg.RunRequest(run_key=key, job_name=job, partition_key=tag)
+
+
+def _rebuild(rebuild: Rebuild, job: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"rebuild {rebuild.tag} {rebuild.commit}",
+        job_name=job,
+        partition_key=rebuild.release,
+        tags={"release_assets/rebuild_tag": rebuild.tag},
+    )

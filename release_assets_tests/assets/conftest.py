@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from release_assets.process import environment, run
-from release_assets.sandbox import system
 from release_assets_tests.conftest import skipped_where_impossible
 from release_assets_tests.destinations.conftest import server
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
+from tools.sandbox import system
 
 __all__ = ["server"]  # a fixture of the destinations' tests
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from release_assets.assets.rollback import ROLLBACK, ROLLBACK_TO
-from release_assets.sandbox.registry import Registry as RealRegistry
+from release_assets.nodes.rollback import ROLLBACK, ROLLBACK_TO
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.pushed_images import PLATFORM, push_image
+from tools.sandbox.registry import Registry as RealRegistry
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from upath import UPath
 
 from release_assets import process
 from release_assets.assets.github_release import is_latest, sha256sums
-from release_assets.assets.step import Step
 from release_assets.destinations import package_index
-from release_assets.release import Channel, Release
-from release_assets.store import DistributionStore
+from release_assets.distributions.store import DistributionStore
+from release_assets.nodes.step import Step
+from release_assets.rules.tags import Channel, Release
 from release_assets_tests.assets.conftest import Released
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.maintainer import BUILD, Maintainer

@@ -15,9 +15,9 @@ import pytest
 
 from release_assets.destinations import package_index
 from release_assets.process import environment, run
-from release_assets.sandbox.stack import Stack
 from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.secret_forms import forms_of
+from tools.sandbox.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
 
@@ -29,7 +29,8 @@ MARK = "hostile-was-here"
 WORKER = """
 import json, sys
 from pathlib import Path
-from release_assets import distributions, isolation
+from release_assets.distributions import isolation
+from release_assets.distributions import files as distributions
 folder, walls = Path(sys.argv[1]), json.loads(sys.argv[2])
 if not walls:
     isolation.is_available = lambda: False

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from release_assets._compat.tar import tarfile as safe_tarfile
 from release_assets.process import environment, run
-from release_assets.tar import tarfile as safe_tarfile
 from release_assets_tests.assets.test_images import blob, image_of
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 

@@ -14,10 +14,10 @@ from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import environment, run
-from release_assets.sandbox import system
-from release_assets.sandbox.engine import Engine, own_engine
 from release_assets_tests.destinations.test_buildx import request as build_request
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from tools.sandbox import system
+from tools.sandbox.engine import Engine, own_engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

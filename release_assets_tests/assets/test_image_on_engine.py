@@ -10,8 +10,8 @@ import pytest
 
 from release_assets.destinations import http
 from release_assets.destinations import registry as registry_module
-from release_assets.sandbox.engine import Engine
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from tools.sandbox.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

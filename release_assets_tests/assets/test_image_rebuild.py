@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from release_assets.assets.image_step import reason_for
 from release_assets.destinations.attestations import BaseImage, base_images
 from release_assets.destinations.buildx import docker_environment
+from release_assets.nodes.image_step import reason_for
 from release_assets.process import run
 from release_assets_tests.maintainer import NewMaintainer, Stands
 

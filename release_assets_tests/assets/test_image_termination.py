@@ -15,11 +15,11 @@ import pytest
 import requests
 import yaml
 
-from release_assets.sandbox.engine import Engine
-from release_assets.sandbox.servers import free_port, wait_until
-from release_assets.sandbox.stack import Stack
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.registry_proxy import Refusal, registry_proxy
+from tools.sandbox.engine import Engine
+from tools.sandbox.servers import free_port, wait_until
+from tools.sandbox.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from release_assets.assets.preflight import UnsetError, check_destinations, in_one, needs
-from release_assets.assets.step import Step
 from release_assets.errors import PermanentError, TransientError
-from release_assets.release import Channel
-from release_assets.sandbox.registry import Registry as RealRegistry
-from release_assets.sandbox.servers import free_port
+from release_assets.nodes.preflight import UnsetError, check_destinations, in_one, needs
+from release_assets.nodes.step import Step
+from release_assets.rules.tags import Channel
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.maintainer import BUILD, Maintainer
+from tools.sandbox.registry import Registry as RealRegistry
+from tools.sandbox.servers import free_port
 
 TAG = "v1.2.3"
 

@@ -11,10 +11,10 @@ from packaging.utils import canonicalize_name
 from release_assets.destinations import package_index
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
-from release_assets.sandbox.servers import free_port
 from release_assets_tests.assets.conftest import Released
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.maintainer import BUILD, Maintainer, Outcome
+from tools.sandbox.servers import free_port
 
 
 def test_the_index_serves_the_very_files_and_the_metadata_shows_them(released: Released) -> None:

@@ -12,15 +12,16 @@ from urllib.parse import urlsplit
 import dagster as dg
 import pytest
 
-from release_assets.assets.step import Recorded, Step, release_node
 from release_assets.destinations import github
 from release_assets.destinations.registry import Registry, parse_repository
-from release_assets.sandbox.servers import free_port
-from release_assets.sandbox.stack import Stack
-from release_assets_tests.chaos.judge import leaks, leaks_in_graphql
-from release_assets_tests.chaos.proxy import Fault, proxy_before
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.secret_forms import forms_of
+from tools.chaos.judge import leaks, leaks_in_graphql
+from tools.chaos.proxy import Fault, proxy_before
+from tools.sandbox.servers import free_port
+from tools.sandbox.stack import Stack
 
 REFUSED = "pypi-that-nobody-ever-issued"
 

@@ -1,4 +1,4 @@
-"""Which figure has which bound, and when it is missed."""
+"""Bounds: the figures that have one, and when it is missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks.growth prints becomes figures."""
+"""Figures from the row that benchmarks.growth prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written is what is read, and a file of something else is refused."""
+"""A result survives its file, and another file is refused."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from release_assets_tests.chaos.__main__ import kill
-from release_assets_tests.chaos.judge import leaks
-from release_assets_tests.chaos.kills import VICTIMS
-from release_assets_tests.chaos.matrix import Cell, cells, run_cell
-from release_assets_tests.chaos.proxy import Fault, Proxy, proxy_before
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.maintainer import NewMaintainer, Stands
 from release_assets_tests.secret_forms import forms_of
+from tools.chaos.__main__ import kill
+from tools.chaos.judge import leaks
+from tools.chaos.kills import VICTIMS
+from tools.chaos.matrix import Cell, cells, run_cell
+from tools.chaos.proxy import Fault, Proxy, proxy_before
 
 CELLS = [
     Cell("index", "503", passes=True),

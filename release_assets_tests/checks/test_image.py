@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 from packaging.version import Version
 
-from release_assets.assets.step import table
 from release_assets.checks.image import (
     BuiltBefore,
     build_time,
@@ -17,6 +16,7 @@ from release_assets.checks.image import (
     reports_version,
     steps_that_could_hit,
 )
+from release_assets.nodes.metadata import table
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 TELLS = "FROM python:3.12-slim\nARG VERSION\nRUN echo tool v$VERSION > /version\n"

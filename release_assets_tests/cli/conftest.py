@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from release_assets.process import environment
-from release_assets.sandbox.registry import Registry as RealRegistry
-from release_assets.sandbox.stack import DAGSTER_YAML
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.pushed_images import PLATFORM, push_image
+from tools.sandbox.registry import Registry as RealRegistry
+from tools.sandbox.stack import DAGSTER_YAML
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 

@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from release_assets.cli.launch import Location, daemon_is_running, location_of
-from release_assets.sandbox.servers import free_port
-from release_assets.sandbox.stack import Stack
 from release_assets_tests.cli.conftest import Terminal, publish
+from tools.sandbox.servers import free_port
+from tools.sandbox.stack import Stack
 
 pytestmark = pytest.mark.timeout(300)
 

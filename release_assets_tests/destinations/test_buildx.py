@@ -44,10 +44,10 @@ from release_assets.destinations.registry import (
     platforms_differ,
 )
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
-from release_assets.sandbox.base_image import push_base_image
-from release_assets.sandbox.engine import Engine as RealEngine
-from release_assets.sandbox.registry import Registry as RealRegistry
 from release_assets_tests.registry_proxy import Refusal, registry_proxy
+from tools.sandbox.base_image import push_base_image
+from tools.sandbox.engine import Engine as RealEngine
+from tools.sandbox.registry import Registry as RealRegistry
 
 RECORDED = Path(__file__).parent / "rawjson"
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -1101,7 +1101,7 @@ def test_a_real_engine_is_refused_by_a_registry(
         "FROM scratch AS denied\nCOPY --from=HOST/unauthorized/denied /toomanyrequests: /\n",
     ],
 )
-def test_a_real_engine_quotes_a_dockerfile_and_nothing_is_retried(
+def test_a_real_engine_quotes_a_dockerfile_without_a_retry(
     source: Path, registry: RealRegistry, env: dict[str, str], dockerfile: str
 ) -> None:
     (source / "Dockerfile").write_text(dockerfile.replace("HOST", registry.host))

@@ -15,10 +15,10 @@ from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.docker_credential import TOKEN
 from release_assets.destinations.registry import Repository, parse_repository
 from release_assets.errors import PermanentError
-from release_assets.sandbox.base_image import push_base_image
-from release_assets.sandbox.engine import Engine
-from release_assets.sandbox.registry import Registry as RealRegistry
 from release_assets_tests.destinations.test_buildx import built, client
+from tools.sandbox.base_image import push_base_image
+from tools.sandbox.engine import Engine
+from tools.sandbox.registry import Registry as RealRegistry
 
 OURS = Repository("registry.example:5000", "owner/name")
 
@@ -211,7 +211,7 @@ def test_a_helper_finds_what_it_needs_and_no_more(
 def test_a_missing_helper_of_ours_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(home, auths=AUTHS)
     monkeypatch.setattr("release_assets.destinations.buildx.login.HELPER", "docker-credential-nowhere")
-    with pytest.raises(PermanentError, match="is not beside"), docker_environment(OURS, None, None):
+    with pytest.raises(PermanentError, match="is missing next to"), docker_environment(OURS, None, None):
         pass
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from release_assets.destinations.git import Commit, Mirror, observe_tags, parse_tags
 from release_assets.errors import PermanentError, TransientError
-from release_assets.release import ShownTags
+from release_assets.rules.tags import ShownTags
 from release_assets_tests.repository import Repository
 
 

@@ -15,7 +15,7 @@ import pytest
 from release_assets.destinations.git import Mirror, observe_tags
 from release_assets.destinations.git.submodules import absolute_url
 from release_assets.errors import PermanentError
-from release_assets.release import ShownTags
+from release_assets.rules.tags import ShownTags
 from release_assets_tests.repository import Repository
 
 KINDS = ("plain", "history", "whole")

@@ -14,9 +14,9 @@ import pytest
 from release_assets.destinations.git import Mirror, observe_tags
 from release_assets.errors import PermanentError
 from release_assets.process import environment, run
-from release_assets.release import ShownTags
-from release_assets_tests.chaos.git_http import git_server
+from release_assets.rules.tags import ShownTags
 from release_assets_tests.repository import Repository
+from tools.chaos.git_http import git_server
 
 CONFIGURATION = """
 [core]

@@ -10,9 +10,9 @@ import pytest
 
 from release_assets.destinations.git import Mirror, lfs
 from release_assets.errors import PermanentError, TransientError
-from release_assets.release import ShownTags
-from release_assets_tests.chaos.git_http import git_server
+from release_assets.rules.tags import ShownTags
 from release_assets_tests.repository import Repository
+from tools.chaos.git_http import git_server
 
 pytestmark = pytest.mark.usefixtures("git_lfs")
 

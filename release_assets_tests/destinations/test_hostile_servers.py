@@ -18,7 +18,8 @@ import pytest
 
 from release_assets.destinations import git, github, http, package_index, registry
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import environment, printable, run
+from release_assets.process import environment, run
+from release_assets.text import printable
 from release_assets_tests.destinations.test_package_index import sdist
 from release_assets_tests.hostile_server import CASES, SERVERS, HostileServer, hostile_server
 from release_assets_tests.secret_forms import forms_of

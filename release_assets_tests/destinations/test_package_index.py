@@ -29,8 +29,8 @@ from release_assets.destinations.package_index import (
     wait_until_served,
 )
 from release_assets.errors import ConflictError, PermanentError, TransientError
-from release_assets.sandbox.package_index import PackageIndexes
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from tools.sandbox.package_index import PackageIndexes
 
 JSON = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
 TOKEN = "pypi-scrtscrtscrtscrt"

@@ -27,8 +27,8 @@ from release_assets.destinations.registry import (
     platforms_differ,
 )
 from release_assets.errors import PermanentError, TransientError
-from release_assets.sandbox.registry import Registry as RealRegistry
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from tools.sandbox.registry import Registry as RealRegistry
 
 USERNAME_ENV, TOKEN_ENV = "IMAGE_USER", "IMAGE_TOKEN"
 

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from release_assets.sandbox import Sandbox
-from release_assets.sandbox.stack import Stack
+from tools.sandbox import Sandbox
+from tools.sandbox.stack import Stack
 
 PROJECT = "sampleproject"
 RELEASE_HALF = ["version", "sdist", "wheel", "pypi_publication", "github_release"]

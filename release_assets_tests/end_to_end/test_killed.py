@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from release_assets.sandbox.stack import Stack
-from release_assets_tests.chaos.kills import kill_everything_of, processes_of
 from release_assets_tests.maintainer import NewMaintainer, Stands
+from tools.chaos.kills import kill_everything_of, processes_of
+from tools.sandbox.stack import Stack
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
 

@@ -14,9 +14,9 @@ from release_assets.destinations import package_index
 from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import Registry, parse_repository, platform_images
 from release_assets.process import run
-from release_assets.sandbox import Sandbox
-from release_assets.sandbox.servers import free_port
 from release_assets_tests.end_to_end.conftest import DOCKER_HALF, PROJECT, RELEASE_HALF, Dagster
+from tools.sandbox import Sandbox
+from tools.sandbox.servers import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(600)]
 

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from release_assets.destinations.registry import platform_images
-from release_assets.sandbox.stack import Stack
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from tools.sandbox.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(420)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release_assets.sandbox.git_remote import git
+from tools.sandbox.git_remote import git
 
 REPOSITORIES = Path(__file__).with_name("repositories")
 

@@ -21,8 +21,8 @@ from release_assets.init.package import Package
 from release_assets.init.publishing import read_publishing
 from release_assets.init.remote import Remote
 from release_assets.init.workflow import WorkflowError, read_workflow
-from release_assets.sandbox.git_remote import git
 from release_assets_tests.init.conftest import REPOSITORIES, Clone
+from tools.sandbox.git_remote import git
 
 SECONDS = 10.0
 

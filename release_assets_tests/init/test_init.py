@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from release_assets.cli import commands
 from release_assets.definitions import declarations
 from release_assets.project import Project
-from release_assets.sandbox.git_remote import git
 from release_assets_tests.init.conftest import Clone
+from tools.sandbox.git_remote import git
 
 Init = Callable[..., Result]
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from release_assets import isolation, process
+from release_assets import process
 from release_assets.destinations.git import Mirror, observe_tags
+from release_assets.distributions import isolation
 from release_assets.errors import PermanentError
 from release_assets.notes import cliff
 from release_assets.notes.source import Notes, release_notes
 from release_assets.project import Project
-from release_assets.release import ParsedTag, Release, channel_of, parse_tag
+from release_assets.rules.tags import ParsedTag, Release, channel_of, parse_tag
 from release_assets_tests.repository import Repository
 
 

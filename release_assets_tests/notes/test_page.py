@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from packaging.version import Version
 from pydantic import ValidationError
 
+from release_assets.distributions.store import Distribution
 from release_assets.errors import PermanentError
 from release_assets.notes.page import check_template, release_body, release_title, shortened
 from release_assets.notes.source import Notes
 from release_assets.project import Project
-from release_assets.release import Channel, Release
-from release_assets.store import Distribution
+from release_assets.rules.tags import Channel, Release
 
 RELEASE = Release("v1.2.3", Version("1.2.3"), "c" * 40, Channel.STABLE)
 DISTRIBUTIONS = [

@@ -6,7 +6,7 @@ import pytest
 from packaging.version import Version
 
 from release_assets.notes.previous import previous_release
-from release_assets.release import Release, TagKind, TagPatterns, channel_of
+from release_assets.rules.tags import Release, TagKind, TagPatterns, channel_of
 
 PATTERNS = TagPatterns()
 

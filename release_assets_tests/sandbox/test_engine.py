@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from release_assets import process
-from release_assets.sandbox import engine as engine_module
-from release_assets.sandbox import system
-from release_assets.sandbox.engine import Engine, docker_engine, own_engine, reachable_engine
-from release_assets.sandbox.servers import SandboxError, wait_until
+from tools.sandbox import engine as engine_module
+from tools.sandbox import system
+from tools.sandbox.engine import Engine, docker_engine, own_engine, reachable_engine
+from tools.sandbox.servers import SandboxError, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -100,7 +100,7 @@ def test_an_engine_of_our_own_runs_beside_others_and_leaves_nothing(state_of_its
 
 def test_an_engine_of_our_own_leaves_no_process_when_we_are_killed(state_of_its_own: Path) -> None:
     script = (
-        "import pathlib, sys, time; from release_assets.sandbox.engine import own_engine\n"
+        "import pathlib, sys, time; from tools.sandbox.engine import own_engine\n"
         "with own_engine(pathlib.Path(sys.argv[1])) as own: print(own.host, flush=True); time.sleep(600)"
     )
     with process.started_child(

@@ -9,8 +9,8 @@ import github as pygithub
 import pytest
 import requests
 
-from release_assets.sandbox.github import GitHubServer, github_server
-from release_assets.sandbox.servers import answers
+from tools.sandbox.github import GitHubServer, github_server
+from tools.sandbox.servers import answers
 
 
 def client(server: GitHubServer, token: str) -> pygithub.Github:

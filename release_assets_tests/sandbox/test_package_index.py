@@ -8,8 +8,8 @@ from pathlib import Path
 
 import requests
 
-from release_assets.sandbox.package_index import Index, PackageIndexes, package_index_server
-from release_assets.sandbox.servers import answers
+from tools.sandbox.package_index import Index, PackageIndexes, package_index_server
+from tools.sandbox.servers import answers
 
 FILE = "sandbox_probe-1.0-py3-none-any.whl"
 

@@ -13,12 +13,12 @@ import requests
 
 from release_assets import process
 from release_assets.process import CommandFailedError
-from release_assets.sandbox import Sandbox, system
-from release_assets.sandbox import registry as registry_module
-from release_assets.sandbox.base_image import NAME as BASE_IMAGE
-from release_assets.sandbox.engine import Engine
-from release_assets.sandbox.registry import Registry, registry_server
-from release_assets.sandbox.servers import answers
+from tools.sandbox import Sandbox, system
+from tools.sandbox import registry as registry_module
+from tools.sandbox.base_image import NAME as BASE_IMAGE
+from tools.sandbox.engine import Engine
+from tools.sandbox.registry import Registry, registry_server
+from tools.sandbox.servers import answers
 
 ANY_ADDRESS = "00000000"  # as /proc/net/tcp writes 0.0.0.0
 

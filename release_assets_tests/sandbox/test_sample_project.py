@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from release_assets.sandbox import sample_project
-from release_assets.sandbox.git_remote import git
-from release_assets.sandbox.sample_project import make_sample_project
-from release_assets.sandbox.servers import SandboxError
+from tools.sandbox import sample_project
+from tools.sandbox.git_remote import git
+from tools.sandbox.sample_project import make_sample_project
+from tools.sandbox.servers import SandboxError
 
 
 def test_a_release_is_a_commit_and_a_tag_in_the_remote(tmp_path: Path, state: Path) -> None:

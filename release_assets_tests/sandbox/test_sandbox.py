@@ -15,10 +15,10 @@ import yaml
 
 from release_assets import process
 from release_assets.project import Project
-from release_assets.sandbox import Sandbox
-from release_assets.sandbox.base_image import NAME as BASE_IMAGE
-from release_assets.sandbox.engine import PLATFORMS, Engine
-from release_assets.sandbox.servers import answers
+from tools.sandbox import Sandbox
+from tools.sandbox.base_image import NAME as BASE_IMAGE
+from tools.sandbox.engine import PLATFORMS, Engine
+from tools.sandbox.servers import answers
 
 pytestmark = pytest.mark.engine
 
@@ -58,7 +58,7 @@ def test_the_base_image_runs_python_with_pip(
 
 def test_sigterm_ends_it_cleanly(engine: Engine, state: Path, tmp_path: Path) -> None:
     script = (
-        "import pathlib, sys, time; from release_assets.sandbox import sandbox\n"
+        "import pathlib, sys, time; from tools.sandbox import sandbox\n"
         "with sandbox(pathlib.Path(sys.argv[1]), say=lambda _: None) as running:\n"
         "    print(running.git, running.github_api_url, running.registry, running.index.simple_url)\n"
         "    sys.stdout.flush(); time.sleep(600)"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from release_assets.process import environment
-from release_assets.sandbox.servers import SandboxError, answers, free_port, running_server, wait_until
+from tools.sandbox.servers import SandboxError, answers, free_port, running_server, wait_until
 
 
 def test_a_server_runs_inside_the_block_only(tmp_path: Path) -> None:

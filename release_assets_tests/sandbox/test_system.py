@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from release_assets import process
-from release_assets.sandbox import system
-from release_assets.sandbox.servers import SandboxError
+from tools.sandbox import system
+from tools.sandbox.servers import SandboxError
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_only_debian_12_takes_its_engine_from_debian_13(
     monkeypatch.setattr(system, "_has_apt", lambda: True)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(system, "debian_mirror", lambda: "http://mirror.example/debian")
-    for name in ("TRIXIE_SOURCE", "TRIXIE_PREFERENCES", "POLICY"):
+    for name in ("TRIXIE_SOURCE", "TRIXIE_PREFERENCES", "POLICY", "LOCK"):
         monkeypatch.setattr(system, name, tmp_path / name)
     said: list[str] = []
 
@@ -125,3 +127,32 @@ def test_the_mirror_is_the_one_that_apt_uses(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(system, "_debian_release", lambda: "forky")
     with pytest.raises(SandboxError, match="no source for Debian's suite forky"):
         system.debian_mirror()
+
+
+def test_two_installations_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two test processes install at once; the one that ends first must not let the other's services start."""
+    monkeypatch.setattr(system, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(system, "POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(system, "_debian_release", lambda: "trixie")
+    monkeypatch.setattr(system, "_has_apt", lambda: True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    seen: list[tuple[str, bool]] = []
+
+    def run(argv: list[str], **_: object) -> str:
+        package = argv[-1]
+        seen.append((package, system.POLICY.exists()))
+        time.sleep(0.1 if package == "first" else 0.3)
+        seen.append((package, system.POLICY.exists()))
+        return ""
+
+    monkeypatch.setattr(process, "run", run)
+    with ThreadPoolExecutor() as threads:
+        for package in ("first", "second"):
+            threads.submit(system.install, [package], why="a test", say=lambda _: None)
+
+    installing = [(package, no_services) for package, no_services in seen if package != "update"]
+    assert [package for package, _ in installing] in [
+        ["first"] * 2 + ["second"] * 2,
+        ["second"] * 2 + ["first"] * 2,
+    ]
+    assert all(no_services for _, no_services in installing)

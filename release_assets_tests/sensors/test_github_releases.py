@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import dagster as dg
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_assets.errors import TransientError
-from release_assets.release import TagPatterns
+from release_assets.rules.tags import TagPatterns
+from release_assets.sensors import github_releases, release_half
 from release_assets.sensors.github_releases import ImagesDue, images_due
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from release_assets_tests.repository import Repository
 from release_assets_tests.sensors.conftest import Ticks
 from release_assets_tests.strategies import MANY
 
@@ -238,3 +242,214 @@ def test_images_that_a_rebuild_tag_asked_for_are_waited_for(
     sensor.materialized("manifest_list", "v1.0")
     sensor.instance.delete_run(run.run_id)
     assert sensor.tick() == []
+
+
+# How often GitHub is asked
+
+
+class Clock:
+    """The time of day, as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(github_releases, "time", made)
+    return made
+
+
+def test_github_is_asked_every_ten_seconds_though_the_sensor_ticks_every_five(
+    sensor: Ticks, server: ScriptedServer, clock: Clock
+) -> None:
+    server.answers(page("v1.0"), Told(304))
+    for _ in range(7):
+        sensor.tick()
+        clock.now += 5
+    assert len(server.seen) == 4
+    assert sensor.said == "1 release, none new; the newest is v1.0"
+
+
+def test_github_is_not_asked_more_often_because_it_fails(
+    sensor: Ticks, server: ScriptedServer, clock: Clock
+) -> None:
+    server.answers(page("v1.0"), Told(304))
+    sensor.tick()
+    server.answers(Told(503))
+    asked = len(server.seen)
+    for number in range(1, 7):
+        clock.now += 5
+        if number % 2:
+            sensor.tick()
+        else:
+            with pytest.raises(TransientError):
+                sensor.tick()
+    assert len(server.seen) - asked == 3
+
+
+def test_a_release_of_ours_is_due_without_asking_github(
+    sensor: Ticks, server: ScriptedServer, clock: Clock
+) -> None:
+    server.answers(page("v1.0"), Told(304))
+    sensor.tick()
+    clock.now += 5
+    sensor.materialized("github_release", "v1.1")
+    assert [request.partition_key for request in sensor.tick()] == ["v1.1"]
+    assert len(server.seen) == 1
+    clock.now += 5
+    assert sensor.tick() == []
+
+
+def test_two_requests_are_enough_for_a_long_list(sensor: Ticks, server: ScriptedServer, clock: Clock) -> None:
+    """2,000 releases are 20 pages. The first one is asked for, and the others in turns."""
+    pages = [page(*(f"v{number}.{n}" for n in range(100)), etag=f'"{number}"') for number in range(20)]
+    server.answers(*pages, page(), Told(304))
+    sensor.tick()
+    assert sensor.cursor is not None
+    assert len(sensor.cursor) < 400
+    asked = len(server.seen)
+    for _ in range(20):
+        clock.now += 10
+        assert sensor.tick() == []
+    numbers = [parse_qs(urlsplit(request.path).query)["page"][0] for request in server.seen[asked:]]
+    assert numbers[::2] == ["1"] * 20
+    assert set(numbers[1::2]) == {str(number) for number in range(2, 22)}
+
+
+def test_an_old_draft_that_is_published_late_is_found_on_its_page(
+    sensor: Ticks, server: ScriptedServer, clock: Clock
+) -> None:
+    first, second = (f"v2.{n}" for n in range(100)), ("v1.0", "draft:v0.9")
+    server.answers(page(*first), page(*second, etag='"2"'), Told(304), page("v1.0", "v0.9", etag='"3"'))
+    sensor.tick()
+    clock.now += 10
+    assert [request.partition_key for request in sensor.tick()] == ["v0.9"]
+
+
+# Images wait for the release
+
+
+@pytest.fixture
+def both(sensor: Ticks, server: ScriptedServer, tmp_path: Path) -> tuple[Repository, Ticks, Ticks]:
+    """A repository, and both sensors of its project after their first looks."""
+    repository = Repository(tmp_path / "remote")
+    attributes = sensor.project.model_dump() | {"repository": repository.remote}
+    release_tags = Ticks(sensor.instance, attributes, "release_tags")
+    sensor = Ticks(sensor.instance, attributes, "github_releases")
+    server.answers(page())
+    release_tags.tick()
+    sensor.tick()
+    return repository, release_tags, sensor
+
+
+@pytest.mark.parametrize("is_tag_seen_first", [True, False])
+def test_images_of_a_tag_wait_for_its_release_however_both_are_seen(
+    both: tuple[Repository, Ticks, Ticks], server: ScriptedServer, is_tag_seen_first: bool
+) -> None:
+    """A person publishes a release on GitHub's page, which makes the tag in the same moment."""
+    repository, release_tags, github = both
+    repository.tag("v1.0")
+    server.answers(page("v1.0", etag='"2"'), Told(304))
+    if not is_tag_seen_first:
+        assert github.tick() == []
+        assert "the images of v1.0 wait: the sensor release_tags has not seen its tag yet" in github.said
+    (request,) = release_tags.tick()
+    assert github.tick() == []
+    assert "the images of v1.0 wait: its release run is about to start" in github.said
+    run = release_tags.ran(request, dg.DagsterRunStatus.STARTED)
+    assert github.tick() == []
+    assert "the images of v1.0 wait: its release runs" in github.said
+    github.materialized("github_release", "v1.0")
+    assert [due.partition_key for due in github.tick()] == ["v1.0"]
+    github.instance.report_run_failed(run)  # whatever becomes of it
+    assert github.tick() == []
+
+
+def test_images_wait_while_a_failed_release_is_not_made_good(
+    both: tuple[Repository, Ticks, Ticks], server: ScriptedServer
+) -> None:
+    repository, release_tags, github = both
+    repository.tag("v1.0")
+    server.answers(page("v1.0", etag='"2"'), Told(304))
+    (request,) = release_tags.tick()
+    release_tags.ran(request, dg.DagsterRunStatus.FAILURE)
+    for _ in range(2):
+        assert github.tick() == []
+    assert "the images of v1.0 wait: its release run failed; retry it, or" in github.said
+    github.materialized("github_release", "v1.0")
+    assert [due.partition_key for due in github.tick()] == ["v1.0"]
+
+
+def test_a_release_of_an_old_tag_gets_its_images_at_once(
+    both: tuple[Repository, Ticks, Ticks], server: ScriptedServer
+) -> None:
+    """Its tag was there before the first look, so that no release run is to be waited for."""
+    repository, _, github = both
+    repository.tag("v0.9")
+    release_tags = Ticks(github.instance, github.project.model_dump(), "release_tags")
+    release_tags.tick()
+    server.answers(page("v0.9", etag='"2"'), Told(304))
+    assert [due.partition_key for due in github.tick()] == ["v0.9"]
+
+
+def test_a_release_of_a_pointer_gets_no_images(
+    both: tuple[Repository, Ticks, Ticks], server: ScriptedServer
+) -> None:
+    repository, release_tags, github = both
+    for tag in ("v1", "v1.0.3"):
+        repository.tag(tag)
+    (request,) = release_tags.tick()
+    release_tags.ran(request, dg.DagsterRunStatus.SUCCESS)
+    server.answers(page("v1", "v1.0.3", etag='"2"'), Told(304))
+    assert [due.partition_key for due in github.tick()] == ["v1.0.3"]
+    assert github.tick() == []
+    assert "v1 is skipped: it only points to v1.0.3" in github.said
+
+
+def test_no_tag_is_waited_for_that_the_sensor_of_the_tags_never_sees(
+    both: tuple[Repository, Ticks, Ticks], server: ScriptedServer
+) -> None:
+    """A run that was deleted by hand is not waited for, either."""
+    repository, release_tags, github = both
+    repository.tag("v1.0")
+    (request,) = release_tags.tick()
+    run = release_tags.ran(request, dg.DagsterRunStatus.SUCCESS)
+    github.instance.delete_run(run.run_id)
+    server.answers(page("v1.0", etag='"2"'), Told(304))
+    assert github.tick() == []
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr(release_half, "CREATION_SECONDS", 0.0)
+        assert [due.partition_key for due in github.tick()] == ["v1.0"]
+
+
+def test_several_releases_get_their_images_in_the_order_of_their_versions(
+    sensor: Ticks, server: ScriptedServer
+) -> None:
+    server.answers(page(), page("v4.2.0", "v4.10.0", "v4.1.0rc1", etag='"2"'))
+    sensor.tick()
+    assert [due.partition_key for due in sensor.tick()] == ["v4.1.0rc1", "v4.2.0", "v4.10.0"]
+    assert sensor.instance.get_dynamic_partitions("sample_releases") == ["v4.1.0rc1", "v4.2.0", "v4.10.0"]
+
+
+def test_a_cursor_that_holds_every_release_is_understood(sensor: Ticks, server: ScriptedServer) -> None:
+    """As release-assets 0.1 wrote it."""
+    sensor.cursor = json.dumps({"done": ["v1.0"], "waiting": [], "pages": [{"etag": '"1"', "full": False}]})
+    server.answers(Told(304), page("v1.1", "v1.0", etag='"2"'))
+    assert sensor.tick() == []
+    assert [request.partition_key for request in sensor.tick()] == ["v1.1"]
+
+
+def test_a_lost_record_builds_nothing_old(sensor: Ticks, server: ScriptedServer) -> None:
+    server.answers(page("v1.0"), page("v1.1", "v1.0", etag='"2"'))
+    sensor.tick()
+    gone = {f"release_assets/sample/github_releases/{slot}": "gone" for slot in (0, 1)}
+    sensor.instance.daemon_cursor_storage.set_cursor_values(gone)
+    assert sensor.tick() == []
+    assert "the record of the releases is lost" in sensor.said
+    server.answers(page("v1.2", "v1.1", "v1.0", etag='"3"'))
+    assert [request.partition_key for request in sensor.tick()] == ["v1.2"]

@@ -104,3 +104,13 @@ def test_other_releases_are_no_newer_run(sensor: Ticks) -> None:
 
 def test_it_is_silent_where_nothing_failed(sensor: Ticks) -> None:
     assert sensor.tick() == []
+
+
+def test_it_says_that_nothing_is_lost(sensor: Ticks) -> None:
+    assert sensor.tick() == []
+    assert sensor.said == "no retries promised within a day, none of them lost"
+
+
+def test_a_maintainer_reads_what_it_is_for(sensor: Ticks) -> None:
+    assert sensor.sensor.description is not None
+    assert "Launches a run again that was killed and that nobody retried." in sensor.sensor.description

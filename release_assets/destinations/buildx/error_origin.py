@@ -51,7 +51,7 @@ _FETCHING = re.compile(
     rf'(?:failed to (?:compute|load) cache key: )+(?:{_ANSWERED}|(?:Get|Head) "": |pull access denied)'
 )
 _PROCESS = re.compile(r'process ""|executor failed running \[')
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _STATUS = re.compile(
     r"(?:^|: )(\d{3})(?= [A-Z]| - |$)|in(?:valid response status|valid status response) (\d{3})"
     r"|error parsing HTTP (\d{3}) response body",

@@ -24,7 +24,8 @@ from release_assets.destinations.buildx.request import (
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.local_cache import local_cache
 from release_assets.errors import PermanentError, TransientError
-from release_assets.process import CommandFailedError, CommandTimedOutError, redact, run
+from release_assets.process import CommandFailedError, CommandTimedOutError, run
+from release_assets.text import redact
 
 SILENT_PUSH_SECONDS = 180.0
 

@@ -12,7 +12,7 @@ from typing import Literal
 from release_assets.destinations.buildx.engine import Engine, check_platform
 from release_assets.destinations.registry import Repository
 from release_assets.errors import PermanentError
-from release_assets.image_tags import platform_suffix
+from release_assets.rules.image_tags import platform_suffix
 
 
 @dataclass(frozen=True)

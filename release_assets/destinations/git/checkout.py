@@ -12,7 +12,7 @@ from release_assets.destinations.git import lfs
 from release_assets.destinations.git.repository import NOBODY, Repository
 from release_assets.destinations.git.submodules import with_submodules
 from release_assets.file_tree import set_modes_and_time
-from release_assets.release import ShownTags
+from release_assets.rules.tags import ShownTags
 
 if TYPE_CHECKING:
     from release_assets.destinations.git.command import Log

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from release_assets.errors import PermanentError, TransientError
-from release_assets.process import CommandFailedError, Limits, environment, printable, run
+from release_assets.process import CommandFailedError, Limits, environment, run
 from release_assets.project import is_loopback
+from release_assets.text import printable
 
 LOOK_SECONDS = 30.0  # for the tags of a remote; half of what a sensor's tick may take
 FETCH_SECONDS = 900.0  # for the first fetch of a large repository
@@ -100,7 +101,7 @@ def run_remote(
     overridden = OVERRIDDEN | _nothing_unencrypted(origin or remote) | dict(settings or {})
     env = _user_environment(overridden) | SLOWEST | dict(variables or {})
     return _run(
-        arguments, env, timeout=timeout, remote=remote, log=log,
+        arguments, env, timeout=timeout, remote=remote, log=log, limits=LIMITS,
         failure="git cannot reach",
         remedy="Check the network and the remote; the next attempt asks again.",
     )  # fmt: skip
@@ -167,6 +168,7 @@ def _run(
     remedy: str,
     log: Log | None = None,
     encoding: str = "utf-8",
+    limits: Limits | None = None,
 ) -> str:
     env["LC_ALL"] = "C.UTF-8"  # the output is matched below, in English
     try:
@@ -175,7 +177,7 @@ def _run(
             env=env,
             timeout=timeout,
             on_line=log,
-            limits=LIMITS,
+            limits=limits,
             umask=UMASK,
             encoding=encoding,
         )

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from release_assets.destinations.git import command
 from release_assets.destinations.git.repository import NOBODY, Repository
 from release_assets.destinations.git.submodules import with_submodules
-from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import environment
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
 if TYPE_CHECKING:
     from release_assets.destinations.git.command import Log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 from release_assets.destinations.git import checkout, command, lfs
 from release_assets.destinations.git.command import Log
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.release import ShownTags
+from release_assets.rules.tags import ShownTags
 
 # What servers respond that hand out whole branches only, when they are asked for one commit.
 WHOLE_BRANCHES_ONLY = re.compile(r"unadvertised object|not our ref|shallow|couldn't find remote ref")
@@ -64,6 +65,8 @@ class Mirror:
         self.remote = remote
         self.path = root / f"{hashlib.sha256(remote.encode()).hexdigest()[:16]}.git"
         self._superproject = superproject
+        self._commits: dict[str, Commit] = {}  # looked at before; a commit never changes
+        self._entries: dict[str, list[Entry]] = {}
 
     def fetch(self, commit: str) -> Commit:
         """Return the commit's description; the remote is contacted only where the mirror lacks it.
@@ -129,9 +132,13 @@ class Mirror:
 
     def entries(self, commit: str) -> list[Entry]:
         """Return everything in a commit's tree but folders."""
-        lines = self.git("ls-tree", "-r", "-z", commit).split("\0")
-        parts = (line.partition("\t") for line in lines if line)
-        return [Entry(stage.split(" ")[0], stage.split(" ")[2], path) for stage, _, path in parts]
+        if commit not in self._entries:
+            lines = self.git("ls-tree", "-r", "-z", commit).split("\0")
+            parts = (line.partition("\t") for line in lines if line)
+            self._entries[commit] = [
+                Entry(stage.split(" ")[0], stage.split(" ")[2], path) for stage, _, path in parts
+            ]
+        return self._entries[commit]
 
     def submodule(self, url: str) -> Mirror:
         """Return the mirror of a submodule of this repository, inside this one's folder."""
@@ -139,28 +146,26 @@ class Mirror:
 
     def tags(self) -> dict[str, MirroredTag]:
         """Return the tags as of the last fetch."""
-        if not self.git("for-each-ref", "--count=1", "refs/tags"):
-            return {}  # for show-ref that would be a failure
-        objects: dict[str, str] = {}
-        for line in self.git("show-ref", "--tags", "--dereference").split("\n"):
-            sha, _, ref = line.partition(" ")
-            objects[ref.removeprefix("refs/tags/")] = sha
+        # Without --tags: where there is none, that would be a failure.
+        lines = (line.partition(" refs/tags/") for line in self.git("show-ref", "--dereference").split("\n"))
+        objects = {name: sha for sha, _, name in lines if name}
         return {
             name: MirroredTag(sha, objects.get(f"{name}^{{}}", sha))
             for name, sha in objects.items()
-            if name and not name.endswith("^{}")
+            if not name.endswith("^{}")
         }
 
     def fetch_tags(self, wanted: Mapping[str, str]) -> dict[str, MirroredTag]:
         """Return the mirror's tags; fetch first where one of `wanted` (tag → commit) is missing or moved."""
 
-        def is_stale() -> bool:
-            there = self.tags()
+        def is_stale(there: Mapping[str, MirroredTag]) -> bool:
             return any(name not in there or there[name].commit != wanted[name] for name in wanted)
 
-        if is_stale():
-            self._fetch(next(iter(wanted.values())), is_needed=is_stale)
-        return self.tags()
+        there = self.tags()
+        if is_stale(there):
+            self._fetch(next(iter(wanted.values())), is_needed=lambda: is_stale(self.tags()))
+            there = self.tags()
+        return there
 
     def git(self, *arguments: str, settings: Mapping[str, str] | None = None, encoding: str = "utf-8") -> str:
         """Run a local git command in the mirror, and return its standard output."""
@@ -170,6 +175,8 @@ class Mirror:
         )
 
     def _describe(self, commit: str) -> Commit | None:
+        if commit in self._commits:
+            return self._commits[commit]
         if not (self.path / "HEAD").is_file():
             return None
         try:
@@ -177,7 +184,9 @@ class Mirror:
         except ReleaseError:
             return None
         sha, subject, author, seconds = shown.split("\0")
-        return Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
+        found = Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
+        self._commits[commit] = found
+        return found
 
     def _has(self, commit: str) -> bool:
         return self._describe(commit) is not None
@@ -224,7 +233,9 @@ class Mirror:
                 return
         self._fetch_refs("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", options=["--prune"])
         # Not by the fetch itself, which would leave it running in the background, by the user's settings.
-        self.git("gc", "--auto", "--quiet", settings={"gc.autoDetach": "false"})
+        # What was fetched is complete without it.
+        with contextlib.suppress(ReleaseError):
+            self.git("gc", "--auto", "--quiet", settings={"gc.autoDetach": "false"})
 
     def _fetch_refs(self, *refspecs: str, options: Sequence[str]) -> None:
         command.run_remote(

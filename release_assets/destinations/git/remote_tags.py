@@ -7,8 +7,9 @@ import re
 from urllib.parse import urlsplit
 
 from release_assets.destinations.git import command
-from release_assets.destinations.http import MEBIBYTE, get, one_line
+from release_assets.destinations.http import MEBIBYTE, get
 from release_assets.errors import TransientError
+from release_assets.text import one_line
 
 TAGS_LIMIT = 32 * MEBIBYTE  # characters of a remote's tags; a hundred thousand tags take 8
 

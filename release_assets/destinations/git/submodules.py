@@ -26,7 +26,9 @@ def with_submodules(mirror: Mirror, commit: str, log: Log, path: str = ".") -> I
     Those that the project itself leaves out (`update = none`, or no entry in .gitmodules) are passed over.
     """
     yield Submodule(path, mirror, commit)
-    if mirror.read(commit, ".gitmodules") is None:
+    if not any(
+        entry.path == ".gitmodules" and entry.mode.startswith("100") for entry in mirror.entries(commit)
+    ):
         return
     declared: dict[str, dict[str, str]] = {}
     for setting in mirror.git("config", "--blob", f"{commit}:.gitmodules", "--list", "--null").split("\0"):

@@ -17,8 +17,13 @@ from release_assets.destinations.github.plan import (
     release_plan,
     same_name,
 )
-from release_assets.destinations.github.published import Page, ReleasesAnswer, published_releases
-from release_assets.destinations.github.publishing import publish_release
+from release_assets.destinations.github.published import (
+    Page,
+    ReleasesAnswer,
+    is_published,
+    published_releases,
+)
+from release_assets.destinations.github.publishing import lacking_words, publish_release
 from release_assets.destinations.github.reading import find_release
 
 __all__ = [
@@ -37,6 +42,8 @@ __all__ = [
     "find_release",
     "fitting_body",
     "generated_notes",
+    "is_published",
+    "lacking_words",
     "publish_release",
     "published_releases",
     "release_plan",

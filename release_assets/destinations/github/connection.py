@@ -17,18 +17,12 @@ from github.Requester import (
     RequestsResponse,
 )
 
-from release_assets.destinations.http import (
-    AGAIN,
-    MEBIBYTE,
-    Answer,
-    exchange,
-    one_line,
-    refuse_bomb,
-    seconds_for,
-)
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, refuse_bomb, seconds_for
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line
 
 ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
+USER_AGENT = "release-assets"
 PAGE = 100  # entries, the most that GitHub gives
 
 
@@ -38,7 +32,7 @@ def connect(api_url: str, token: str | None) -> Requester:
         auth=Auth.Token(token) if token else None,
         base_url=api_url.rstrip("/"),
         timeout=30,
-        user_agent="release-assets",
+        user_agent=USER_AGENT,
         per_page=PAGE,
         verify=True,
         retry=None,

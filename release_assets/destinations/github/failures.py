@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +12,22 @@ from typing import Any
 from github import GithubException, RateLimitExceededException
 from github.Requester import Requester
 
-from release_assets.destinations.http import AGAIN, one_line, retry_after, without
+from release_assets.destinations.http import AGAIN, retry_after
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.text import one_line, without
+
+IMMUTABLE_REMEDY = (
+    "What is missing can be added to a new version only. Let release-assets publish the release, or turn off "
+    "release immutability in the repository's settings."
+)
 
 
 class TakenError(TransientError):
     """GitHub has such a thing already: an answer that was lost, or somebody else who was quicker."""
+
+
+class ImmutableError(PermanentError):
+    """The release is immutable: GitHub accepts no other files for it."""
 
 
 class MissingError(PermanentError):
@@ -47,8 +58,10 @@ def in_our_words(github: Requester, doing: str, token_env: str) -> Iterator[None
 def _error(error: GithubException, where: str, token_env: str, secrets: Sequence[str]) -> ReleaseError:
     """What an answer of 400 and more means. Retry-After and rate limits come with 403 as well as with 429."""
     data = error.data if isinstance(error.data, dict) else {}
-    details = [detail for detail in data.get("errors") or [] if isinstance(detail, dict)]
-    words = [str(data.get("message") or data.get("data") or "without a word")]
+    listed = data.get("errors") if isinstance(data.get("errors"), list) else []
+    details = [detail for detail in listed or [] if isinstance(detail, dict)]
+    message = str(data.get("message") or data.get("data") or "no message")
+    words = [message, *(str(detail) for detail in listed or [] if isinstance(detail, str))]
     words += [" ".join(str(value) for value in detail.values()) for detail in details]
     said = one_line(without(secrets, "; ".join(words)))
     problem = f"{where}: GitHub answered {error.status}: {said}."
@@ -69,6 +82,15 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
         return MissingError(
             problem,
             f"Check the repository's name in the YAML, and that the token in {token_env} can see it.",
+        )
+    # GitHub lists no errors for it.
+    if error.status == 422 and re.search(r"\bimmutable release\b", message):
+        return ImmutableError(problem, IMMUTABLE_REMEDY)
+    if any("immutable release" in str(detail.get("message")) for detail in details):
+        return PermanentError(
+            problem,
+            "An immutable release of this tag was deleted, and GitHub allows no other one: release a new "
+            "version.",
         )
     codes = {detail.get("code") for detail in details}
     if error.status == 422 and (not codes or "already_exists" in codes):

@@ -32,6 +32,7 @@ class PublishedRelease:
     assets: tuple[ReleaseAsset, ...]
     published_at: str | None
     upload_url: str
+    immutable: bool = False  # GitHub adds nothing to it and takes nothing away, for good
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class WantedAsset:
 
 @dataclass(frozen=True)
 class WantedRelease:
-    """What a release shall be; `commit` is where GitHub would put the tag, should it have vanished."""
+    """A release as it should be; `commit` is where GitHub puts the tag where it has none."""
 
     tag: str
     commit: str

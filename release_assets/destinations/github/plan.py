@@ -11,8 +11,8 @@ from release_assets.destinations.github.model import (
     WantedAsset,
     WantedRelease,
 )
-from release_assets.destinations.http import one_line
 from release_assets.errors import ConflictError
+from release_assets.text import one_line
 
 BODY_LIMIT = 125_000  # characters of a release's text, GitHub's limit
 CUT = "\n\n… (cut here: GitHub takes no more than 125,000 characters)\n"
@@ -20,12 +20,13 @@ CUT = "\n\n… (cut here: GitHub takes no more than 125,000 characters)\n"
 
 @dataclass(frozen=True)
 class ReleasePlan:
-    """What is left to do, in this order."""
+    """What is left to do, in this order, and what an immutable release can never get."""
 
     create: bool
     delete: tuple[ReleaseAsset, ...]
     upload: tuple[WantedAsset, ...]
     publish: bool
+    lacking: tuple[str, ...] = ()  # names of files
 
     @property
     def is_done(self) -> bool:
@@ -52,7 +53,7 @@ def release_plan(observed: PublishedRelease | None, wanted: WantedRelease) -> Re
     """What is to be done so that `observed` becomes `wanted`. Text that is there is kept, whoever wrote it.
 
     In a draft, which nobody relies on, wrong assets are replaced; in a published release only those that
-    never arrived. Assets that we did not build stay.
+    never arrived, and none in an immutable one, which is done as it is. Assets that we did not build stay.
     Raises ConflictError for other bytes in a published release.
     """
     if observed is None:
@@ -70,9 +71,14 @@ def release_plan(observed: PublishedRelease | None, wanted: WantedRelease) -> Re
                 raise ConflictError(
                     f"The release {observed.url} has {one_line(found.name)} with other bytes: "
                     f"{_difference(asset, found)}.",
-                    "It may have been downloaded, so it is not replaced. If it is wrong, delete it on "
+                    "The release is immutable: its files stay as they are. Release a new version."
+                    if observed.immutable
+                    else "It may have been downloaded, so it is not replaced. If it is wrong, delete it on "
                     "GitHub and materialize again; else release a new version.",
                 )
+    if observed.immutable and not observed.draft:
+        lacking = tuple(asset.name for asset in upload)
+        return ReleasePlan(create=False, delete=(), upload=(), publish=False, lacking=lacking)
     return ReleasePlan(create=False, delete=tuple(delete), upload=tuple(upload), publish=observed.draft)
 
 

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from github import UnknownObjectException
 from github.Requester import Requester
 
-from release_assets.destinations.github.failures import MissingError, TakenError, in_our_words
+from release_assets.destinations.github.failures import (
+    IMMUTABLE_REMEDY,
+    ImmutableError,
+    MissingError,
+    TakenError,
+    in_our_words,
+)
 from release_assets.destinations.github.model import PublishedRelease, WantedAsset, WantedRelease
 from release_assets.destinations.github.plan import ReleasePlan, fitting_body, release_plan
-from release_assets.destinations.github.reading import api_path, find_release, parsed_release, release_by_id
-from release_assets.destinations.http import AGAIN, one_line
-from release_assets.errors import TransientError
+from release_assets.destinations.github.reading import (
+    api_path,
+    find_release,
+    has_tag,
+    parsed_release,
+    release_by_id,
+)
+from release_assets.destinations.http import AGAIN
+from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line
 
 # At publishing, each after observing again; then it is the step's retry, or a person's.
 ATTEMPTS = 5
@@ -37,7 +51,8 @@ def publish_release(
     """Make the release what is wanted: draft, assets, publish; whatever is there already is kept.
 
     Returns the release as observed at the end, and the seconds for `draft`, `assets` and `publish`. After a
-    request whose outcome is not known, GitHub is looked at again before anything else is sent.
+    request whose outcome is not known, GitHub is looked at again before anything else is sent. An immutable
+    release is returned as it is, and what it can never get is logged.
     Raises ConflictError or PermanentError at once, TransientError after `ATTEMPTS` attempts, or after the
     first that ends later than `ATTEMPTS_END`.
     """
@@ -45,7 +60,8 @@ def publish_release(
     seconds = {"draft": 0.0, "assets": 0.0, "publish": 0.0}
     # A list may not show yet what was made a moment ago, so a release that is known is asked for by its id.
     known: int | None = None
-    may_have_others = False
+    may_have_others, is_immutable = False, False
+    rejected = ""
     for attempt in range(ATTEMPTS):
         try:
             if known is None:
@@ -59,22 +75,36 @@ def publish_release(
                 may_have_others = True  # a list may not show yet what somebody else drafts
                 observed = _draft(github, repository, wanted, token_env, seconds, log)
             assert observed is not None  # noqa: S101  (else the plan was to create it)
+            observed = replace(observed, immutable=observed.immutable or is_immutable)
             known = observed.id
             plan = release_plan(observed, wanted)
             if not plan.is_done:
                 _complete(github, repository, observed, wanted, plan, token_env, seconds, log)
                 observed = release_by_id(github, repository, known, token_env)
-            if release_plan(observed, wanted).is_done:
+            plan = release_plan(observed, wanted)
+            if plan.is_done:
+                if plan.lacking:
+                    log(f"warning: {lacking_words(observed, plan)}")
                 if may_have_others:
                     _delete_our_other_drafts(github, repository, wanted, token_env, log)
                 return observed, seconds
             problem = TransientError(
                 f"{github.base_url}: {observed.url} is not complete, though GitHub took it all.", AGAIN
             )
+        except TakenError as error:
+            if error.problem == rejected:  # it is not there, and GitHub rejects it for another reason
+                raise PermanentError(error.problem, "GitHub's words say what it rejects.") from None
+            rejected = error.problem
+            known, problem = None, error  # another release of the tag was published: that is the one
         except TransientError as error:
             problem = error
-            if isinstance(error, TakenError):
-                known = None  # another release of the tag was published: that is the one
+        except ImmutableError as error:
+            if is_immutable:
+                raise
+            # The answers of an older GitHub do not say it, or a person published our draft a moment ago.
+            is_immutable, problem = True, TransientError(error.problem, error.remedy)
+            log(error.problem)
+            continue
         except MissingError as error:
             if known is None:
                 raise
@@ -90,6 +120,11 @@ def publish_release(
     raise problem
 
 
+def lacking_words(release: PublishedRelease, plan: ReleasePlan) -> str:
+    """Return what an immutable release can never get, and what to do about it."""
+    return f"{release.url} is immutable and lacks {', '.join(plan.lacking)} for good. {IMMUTABLE_REMEDY}"
+
+
 def _draft(
     github: Requester,
     repository: str,
@@ -99,9 +134,10 @@ def _draft(
     log: Callable[[str], None],
 ) -> PublishedRelease:
     """A new draft of the release, adding to `seconds`."""
+    target = _target(github, repository, wanted, token_env)
     with _timed(seconds, "draft"), in_our_words(github, f"drafting {wanted.tag}", token_env):
         log(f"drafting the release {wanted.tag} in {repository}")
-        text = _text(None, wanted) | {"draft": True}
+        text = _text(None, wanted, target) | {"draft": True}
         _, answer = github.requestJsonAndCheck("POST", f"{api_path(repository)}/releases", input=text)
         return parsed_release(answer)
 
@@ -129,10 +165,11 @@ def _complete(
                 log(f"attaching {asset.name}, {asset.size} bytes")
                 _upload(github, observed.upload_url, asset)
     if plan.publish:
+        target = _target(github, repository, wanted, token_env)
         with _timed(seconds, "publish"), in_our_words(github, f"publishing {wanted.tag}", token_env):
             log(f"publishing the release {wanted.tag}")
             latest = "true" if wanted.latest and not wanted.prerelease else "false"
-            text = _text(observed, wanted) | {"draft": False, "make_latest": latest}
+            text = _text(observed, wanted, target) | {"draft": False, "make_latest": latest}
             github.requestJsonAndCheck("PATCH", f"{releases}/{observed.id}", input=text)
 
 
@@ -156,11 +193,24 @@ def _delete_our_other_drafts(
                     github.requestJsonAndCheck("DELETE", f"{api_path(repository)}/releases/{other.id}")
 
 
-def _text(observed: PublishedRelease | None, wanted: WantedRelease) -> dict[str, Any]:
-    """What GitHub is told about the release; a title and a text that are there already are kept."""
+def _target(github: Requester, repository: str, wanted: WantedRelease, token_env: str) -> dict[str, str]:
+    """Return the commit for GitHub to put the tag on; nothing where GitHub has the tag.
+
+    There it is of no use, and GitHub requires `Workflows: write` for it where the commit's workflows differ
+    from the default branch's (cli/cli#9514).
+    """
+    if has_tag(github, repository, wanted.tag, token_env=token_env):
+        return {}
+    return {"target_commitish": wanted.commit}
+
+
+def _text(
+    observed: PublishedRelease | None, wanted: WantedRelease, target: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what is sent about the release; a title and a text that are there already are kept."""
     return {
+        **target,
         "tag_name": wanted.tag,
-        "target_commitish": wanted.commit,
         "name": (observed.name if observed else "") or wanted.name,
         "body": (observed.body if observed else "") or fitting_body(wanted.body),
         "prerelease": wanted.prerelease,

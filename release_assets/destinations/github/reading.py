@@ -11,10 +11,11 @@ from urllib.parse import quote
 from github.Requester import Requester
 
 from release_assets.destinations.github.connection import PAGE
-from release_assets.destinations.github.failures import in_our_words
+from release_assets.destinations.github.failures import MissingError, in_our_words
 from release_assets.destinations.github.model import PublishedRelease, ReleaseAsset
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import TransientError
+from release_assets.text import one_line
 
 LIST_SECONDS = 300.0  # for all pages of a list
 PAGES = 100  # GitHub lists no more than 10,000 releases
@@ -46,6 +47,16 @@ def release_by_id(github: Requester, repository: str, number: int, token_env: st
         _, answer = github.requestJsonAndCheck("GET", f"{api_path(repository)}/releases/{number}")
         release = parsed_release(answer)
     return _with_assets(github, repository, release, token_env)
+
+
+def has_tag(github: Requester, repository: str, tag: str, *, token_env: str) -> bool:
+    """Return whether GitHub has the git tag. Raises as find_release does."""
+    try:
+        with in_our_words(github, f"reading the tag {tag} of {repository}", token_env):
+            github.requestJsonAndCheck("GET", f"{api_path(repository)}/git/ref/tags/{quote(tag)}")
+    except MissingError:
+        return False
+    return True
 
 
 def _with_assets(
@@ -99,6 +110,7 @@ def parsed_release(answer: Any) -> PublishedRelease:
         published_at=None if answer["published_at"] is None else str(answer["published_at"]),
         # A template: https://uploads.github.com/…/assets{?name,label}
         upload_url=str(answer["upload_url"]).partition("{")[0],
+        immutable=bool(answer.get("immutable")),  # GitHub Enterprise may not say it
     )
 
 

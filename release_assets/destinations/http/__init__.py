@@ -2,6 +2,7 @@
 
 from release_assets.destinations.http.answers import parsed_json, refuse_bomb, retry_after
 from release_assets.destinations.http.exchange import (
+    AGAIN,
     CERTIFICATE,
     CERTIFICATE_REMEDY,
     REDIRECTS,
@@ -10,7 +11,6 @@ from release_assets.destinations.http.exchange import (
     get,
 )
 from release_assets.destinations.http.sizes import MEBIBYTE, seconds_for
-from release_assets.destinations.http.words import AGAIN, one_line, without
 
 __all__ = [
     "AGAIN",
@@ -21,10 +21,8 @@ __all__ = [
     "Answer",
     "exchange",
     "get",
-    "one_line",
     "parsed_json",
     "refuse_bomb",
     "retry_after",
     "seconds_for",
-    "without",
 ]

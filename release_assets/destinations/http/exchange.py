@@ -18,14 +18,14 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
 from release_assets.destinations.http.deadline import Adapter, Line, within
-from release_assets.destinations.http.words import AGAIN, one_line, without
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import redact
 from release_assets.project import is_loopback
+from release_assets.text import one_line, redact, without
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0  # between two pieces of an answer
 REDIRECTS = 5
+AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
 CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, exchange, one_line, retry_after, without
+from release_assets.destinations.http import AGAIN, MEBIBYTE, exchange, retry_after
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY
 from release_assets.destinations.package_index.simple_page import PAGE_SECONDS
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line, without
 
 
 def check_access(upload_url: str, token: str, *, token_env: str) -> None:

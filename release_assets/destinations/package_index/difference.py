@@ -13,9 +13,9 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from release_assets.destinations.http import one_line
 from release_assets.destinations.package_index.simple_page import IndexFile
 from release_assets.errors import ConflictError, PermanentError
+from release_assets.text import one_line
 
 
 def files_of(version: Version, observed: Mapping[str, IndexFile]) -> dict[str, IndexFile]:

@@ -7,11 +7,12 @@ import re
 import tempfile
 from pathlib import Path
 
-from release_assets.destinations.http import MEBIBYTE, get, one_line, seconds_for
+from release_assets.destinations.http import MEBIBYTE, get, seconds_for
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.destinations.package_index.difference import version_of
 from release_assets.destinations.package_index.simple_page import IndexFile
 from release_assets.errors import PermanentError
+from release_assets.text import one_line
 
 FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 

@@ -10,9 +10,10 @@ from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, get, one_line, parsed_json
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, get, parsed_json
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.errors import TransientError
+from release_assets.text import one_line
 
 PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
 PARTS = 500_000  # of a simple page's JSON, each looked at by pydantic; the largest on PyPI have 200,000

@@ -16,22 +16,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from release_assets.destinations.http import (
-    AGAIN,
-    MEBIBYTE,
-    REDIRECTS,
-    Answer,
-    exchange,
-    one_line,
-    retry_after,
-    without,
-)
+from release_assets.destinations.http import AGAIN, MEBIBYTE, REDIRECTS, Answer, exchange, retry_after
 from release_assets.destinations.registry.challenges import parse_challenges
 from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
 from release_assets.destinations.registry.refusals import Refusal, code_of, refusal_error
 from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
+from release_assets.text import one_line, without
 
 SECONDS = 60.0
 ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manifests

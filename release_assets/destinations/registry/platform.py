@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from release_assets.platforms import normal_name
+from release_assets.rules.platforms import normal_name
 
 
 def platform_name(platform: Mapping[str, str]) -> str:

@@ -39,8 +39,9 @@ _QUOTA = re.compile(
     r"|insufficient storage|no space left",
     re.IGNORECASE,
 )
-# Quoted words, URLs, paths, references and digests. An apostrophe within a word opens no quotation.
-_NAMES = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`|\S*/\S*|sha256:\w+")
+# An apostrophe within a word opens no quotation.
+_QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`")
+_WORDS_LIMIT = 4000  # characters, so that a hostile answer takes no time
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ def refusal_error(
     have, `rejected` for what it does not accept, `again` for a registry that failed.
     """
     where = f"{repository.host}/{repository.name}"
-    own_name = rf"(?<![\w.-]){re.escape(repository.name)}(?![\w.-])"
-    words = re.sub(own_name, " ", _NAMES.sub(" ", refusal.words))
+    words = _without_names(refusal.words[:_WORDS_LIMIT], repository)
     status = refusal.status or 0
     if status == 429 or refusal.code == "toomanyrequests":
         return TransientError(
@@ -113,3 +113,9 @@ def refusal_error(
         return PermanentError(problem, missing)
     error = error_for_status(max(status, 400), problem, rejected)
     return TransientError(problem, again, wait=refusal.wait) if isinstance(error, TransientError) else error
+
+
+def _without_names(words: str, repository: Repository) -> str:
+    """Return the words without what is quoted in them, URLs, paths, references, and the repository's name."""
+    kept = (word for word in _QUOTED.sub(" ", words).split() if "/" not in word)
+    return " ".join(word for word in kept if word.strip(".,:;()") != repository.name)

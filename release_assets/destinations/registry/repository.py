@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
 # The grammar of github.com/distribution/reference.
 _HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")

@@ -1,0 +1,1 @@
+"""What newer versions of Python have, for those that lack it."""

@@ -1,0 +1,1 @@
+"""Sdists and wheels: build, inspect, keep and isolate."""

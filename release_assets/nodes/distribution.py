@@ -1,0 +1,144 @@
+"""The nodes of sdist and wheel: kept once, adopted where the index has them, never silently replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from release_assets.checks.distribution import TWINE_CHECK, twine_check
+from release_assets.destinations import package_index
+from release_assets.destinations.package_index import IndexFile
+from release_assets.distributions.files import check, read_metadata, same_contents
+from release_assets.distributions.store import Distribution, Kind, sha256_of
+from release_assets.errors import ConflictError
+from release_assets.nodes.node import Recorded
+from release_assets.nodes.step import Step
+from release_assets.rules import warehouse
+
+
+def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> Recorded:
+    """Return what the store keeps for the tag's commit, or build, check and keep it.
+
+    `build` makes the file in an empty folder. Where the index already serves the file with other bytes
+    but the same contents (a DAGSTER_HOME that was lost, a release that was made elsewhere) the published
+    bytes are kept. Raises ConflictError where the contents differ, or where the tag moved to another
+    commit after its files were published.
+    """
+    release = step.release
+    kept = step.store.find(kind)
+    if kept is not None and kept.commit == release.commit:
+        step.say(f"{kept.filename} was built before, and is kept")
+        return _recorded(kept, "kept")
+    index = step.project.index_for(release.channel)
+    if kept is not None:
+        served = package_index.observe(index.simple_url, kept.name).get(kept.filename)
+        if served is not None:
+            raise ConflictError(
+                f"tag {release.tag} points to commit {release.commit} now, but {kept.filename} was built "
+                f"from commit {kept.commit} and is published at {index.simple_url}",
+                f"Move the tag back to {kept.commit}, or release these changes as a new version.",
+            )
+        step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
+    refuse_closed_release(step, kind)
+    # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
+    sdist = step.store.find("sdist") if kind == "wheel" else None
+    declared = step.declared_name or (sdist.name if sdist else None)
+    with step.folder() as scratch, step.folder() as fresh:
+        file = build(scratch)
+        with step.stage("check"):
+            checked = check(
+                file,
+                name=declared,
+                version=release.version,
+                tag=release.tag,
+                index=index,
+                log=step.output,
+            )
+        file, origin = _adopt_published(step, file, checked.name, fresh)
+        with step.stage("store"):
+            kept = step.store.put(
+                kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
+            )
+    step.say(f"{kept.filename}: {kept.size} bytes, sha256 {kept.sha256}")
+    return _recorded(kept, origin)
+
+
+def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str]:
+    index = step.project.index_for(step.release.channel)
+    with step.stage("observe"):
+        served = package_index.observe(index.simple_url, name).get(built.name)
+    if served is None or served.sha256 == sha256_of(built):
+        return built, "built"
+    return published_bytes(step, built, served, folder), "published before"
+
+
+def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) -> Path:
+    """The file that the index serves under the name of ours, in `folder`, where its contents are ours.
+
+    The build code must never have seen the folder: it could have left a link there that leads elsewhere.
+
+    Raises ConflictError where they differ: both sides are named.
+    """
+    release, index = step.release, step.project.index_for(step.release.channel)
+    # An index may accept larger files than PyPI; the same contents, packed otherwise, have a similar size.
+    limit = max(warehouse.LARGEST_FILE, 2 * built.stat().st_size)
+    published = package_index.download(served, folder, limit=limit)
+    read_metadata(published)
+    if not same_contents(built, published):
+        raise ConflictError(
+            f"{index.simple_url} already serves {built.name} with sha256 {served.sha256}, and "
+            f"{release.tag} at commit {release.commit} builds other contents (sha256 {sha256_of(built)})",
+            "A published file name can never be used again: raise the version, commit, and push a new tag.",
+        )
+    step.say(f"{built.name} is published already with the same contents: its bytes are kept")
+    return published
+
+
+def refuse_closed_release(step: Step, kind: Kind) -> None:
+    """Before anything is built: raises PermanentError where the index would not take a file of this kind.
+
+    The file has no name yet, so its kind is looked for among the version's files.
+    """
+    index, version = step.project.index_for(step.release.channel), step.release.version
+    name = step.declared_name
+    if index.window_days is None or name is None:
+        return
+    with step.stage("observe"):
+        theirs = package_index.files_of(version, package_index.observe(index.simple_url, name))
+    if any(name.endswith(".whl") is (kind == "wheel") for name in theirs):
+        return
+    package_index.refuse_closed_release(
+        version, {f"the {kind}"}, theirs, window_days=index.window_days, now=datetime.now(UTC)
+    )
+
+
+def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, IndexFile]) -> Distribution:
+    """Return what the index serves in the place of `kept`, kept from now on; or `kept` where it is that.
+
+    Two daemons that release the same tag build twice, and the bytes that came first are the release's.
+    Raises ConflictError where the contents differ.
+    """
+    served = observed.get(kept.filename)
+    if served is None or served.sha256 in {None, kept.sha256}:
+        return kept
+    kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
+    with step.folder() as ours, step.folder() as theirs:
+        published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
+        return step.store.put(
+            kind, published, commit=kept.commit, name=kept.name, warnings=kept.warnings, instead_of=kept
+        )
+
+
+def _recorded(kept: Distribution, origin: str) -> Recorded:
+    return Recorded(
+        data_version=kept.sha256,
+        metadata={
+            "file": kept.filename,
+            "size_bytes": kept.size,
+            "sha256": kept.sha256,
+            "commit": kept.commit,
+            "origin": origin,
+        },
+        checks={TWINE_CHECK.name: twine_check(kept)},
+    )

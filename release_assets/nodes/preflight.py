@@ -1,0 +1,141 @@
+"""Before the first thing that cannot be undone, every credential that the release needs is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from release_assets.destinations import cosign, github, package_index
+from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.nodes.image_step import login_variables, registry_of
+from release_assets.nodes.step import Step
+from release_assets.notes.check import check_page
+from release_assets.process import environment
+from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
+from release_assets.rules.tags import Channel
+from release_assets.secrets import read_secret
+
+
+class UnsetError(PermanentError):
+    """Environment variables that a release needs are not set."""
+
+    def __init__(self, variables: Sequence[str]) -> None:
+        self.variables = tuple(variables)
+        super().__init__(
+            f"environment variables that are not set: {', '.join(variables)}",
+            "Set them where Dagster's code server and runs can see them, then materialize again.",
+        )
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that a release needs, and how to find out whether it has it."""
+
+    what: str
+    secrets: tuple[str, ...]  # the variables whose values are nobody's business
+    ask: Callable[[], str]  # says what is well, or raises a ReleaseError; its requests change nothing
+
+
+def needs(project: Project, channel: Channel, *, uploaded: bool = False) -> list[Need]:
+    """What a release of this channel needs, in its order; nothing of the index where all is `uploaded`."""
+    # No builder, no scanner: they may be on the images' machine only. `release-assets check` looks at them.
+    index, hub, image = project.index_for(channel), project.github, project.image
+    found: list[Need] = []
+    if not uploaded:
+        name = "test_index" if channel is Channel.TEST else "index"
+        found.append(Need(name, (index.token_env,), lambda: _ask_index(index)))
+    if channel is not Channel.TEST:
+        found.append(Need("github", (hub.token_env,), lambda: _ask_github(hub)))
+    if image is not None:
+        found.append(Need("registry", (image.token_env,), lambda: _ask_registry(image)))
+        if (sign := image.sign) is not None:
+            secrets = (sign.key_env, sign.password_env) if sign.key_env else ()
+            found.append(Need("signing", secrets, lambda: _ask_cosign(sign)))
+    return found
+
+
+def check_destinations(step: Step, *, uploaded: bool = False) -> None:
+    """Ask for everything that the release still needs: nothing of the index, if all is `uploaded`.
+
+    Raises PermanentError that names everything that is wrong, at once; TransientError when the only trouble
+    is that a destination cannot be asked now.
+    """
+    errors: list[ReleaseError] = []
+    for need in needs(step.project, step.release.channel, uploaded=uploaded):
+        try:
+            step.say(f"preflight: {need.ask()}")
+        except ReleaseError as error:
+            errors.append(error)
+    reads = step.project.github.reads_the_repository
+    if reads and step.release.channel is not Channel.TEST and not uploaded:
+        try:
+            with step.folder() as scratch:
+                check_page(step.project, step.release, step.mirror, step.remote_tags, scratch, step.output)
+        except ReleaseError as error:
+            errors.append(error)
+    if errors:
+        raise in_one(step.release.tag, errors)
+
+
+def in_one(tag: str, errors: Sequence[ReleaseError]) -> ReleaseError:
+    """All that is in the way of a release as one error, each remedy once.
+
+    It is permanent as soon as one of them is; else it waits for as long as the most patient one asks.
+    """
+    unset = [variable for error in errors if isinstance(error, UnsetError) for variable in error.variables]
+    refused: list[PermanentError] = [UnsetError(tuple(dict.fromkeys(unset)))] if unset else []
+    refused += [
+        error for error in errors if isinstance(error, PermanentError) and not isinstance(error, UnsetError)
+    ]
+    unwell = [error for error in errors if isinstance(error, TransientError)]
+    remedy = " ".join(dict.fromkeys(error.remedy for error in (*refused, *unwell)))
+    if not refused:
+        problems = "\n".join(f"- {error.problem}" for error in unwell)
+        return TransientError(
+            f"Not everything that {tag} needs can be asked now, and nothing was uploaded now:\n{problems}",
+            remedy,
+            wait=max(error.wait for error in unwell),
+        )
+    lines = [f"- {error.problem}" for error in refused]
+    lines += [f"- could not be asked now: {error.problem}" for error in unwell]
+    return PermanentError(
+        f"{tag} cannot be released, and nothing was uploaded now:\n" + "\n".join(lines), remedy
+    )
+
+
+def _values(*variables: str) -> list[str]:
+    """What the variables hold. Raises UnsetError that names all of them that are not set."""
+    values = [read_secret(variable) for variable in variables]
+    unset = [variable for variable, value in zip(variables, values, strict=True) if not value]
+    if unset:
+        raise UnsetError(unset)
+    return values
+
+
+def _ask_index(index: PackageIndex) -> str:
+    (token,) = _values(index.token_env)
+    package_index.check_access(index.upload_url, token, token_env=index.token_env)
+    return f"{index.upload_url} takes the token in {index.token_env}"
+
+
+def _ask_github(hub: GitHub) -> str:
+    (token,) = _values(hub.token_env)
+    github.check_access(github.connect(hub.api_url, token), hub.repository, token_env=hub.token_env)
+    return f"{hub.repository} takes the token in {hub.token_env}"
+
+
+def _ask_registry(image: Image) -> str:
+    login = _values(*login_variables(image))
+    registry_of(image, (login[0], login[1]) if login else None).check_access()
+    return f"{image.repository} may be pushed to"
+
+
+def _ask_cosign(sign: Sign) -> str:
+    # cosign is wanted here, and not only where images are signed: nothing else tells whether a key opens.
+    if sign.key_env is None:
+        cosign.check_installed(environment())
+        return "cosign is installed"
+    (pem,) = _values(sign.key_env)
+    password = read_secret(sign.password_env)
+    cosign.public_key(cosign.Key(pem, password, sign.key_env), environment(), secrets=())
+    return f"cosign can use the key in {sign.key_env}"

@@ -1,0 +1,61 @@
+"""What is seen of a release in git, the store and the destinations: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from release_assets.destinations.github import PublishedRelease
+from release_assets.destinations.package_index import IndexFile
+from release_assets.distributions.store import Distribution, Kind
+from release_assets.errors import ReleaseError
+from release_assets.planning.changes import Change
+from release_assets.rules.tag_moves import Pointer
+from release_assets.rules.tags import Release
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Something that could not be looked at, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class TaggedImage:
+    """What an image tag points to: the digest, and the commits that its images say they were built from."""
+
+    digest: str
+    revisions: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the registry holds of a release."""
+
+    whole: TaggedImage | None  # under 1.2.3
+    platforms: Mapping[str, TaggedImage | None]  # under 1.2.3-amd64 and so on
+    is_joined: bool  # the manifest list holds exactly the platforms' images
+    floating: Mapping[str, Pointer | None]
+    published: frozenset[Version]
+    earlier: frozenset[str]  # digests that were the release's own before
+
+
+@dataclass(frozen=True)
+class World:
+    """A release as git, the store and the destinations have it."""
+
+    release: Release
+    name: str | None  # of the distribution, where defs.yaml, pyproject.toml or the store tells it
+    declared_in: str | None  # where the version is declared
+    problem: ReleaseError | None  # why the source cannot be released
+    built_from: str  # the commit that the release's images are built from
+    rebuild_tag: str | None  # "the rebuild tag X", where that names the commit
+    kept: Mapping[Kind, Distribution | None]
+    index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
+    github: PublishedRelease | Hidden | None
+    images: Images | Hidden | None  # None where the project declares none
+    previous: str | None  # the tag of the release before, by version
+    change: Change

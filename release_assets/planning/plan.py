@@ -1,0 +1,278 @@
+"""What a release would do now, node by node, and for how long. Pure: what was observed goes in."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from release_assets.destinations.package_index import refuse_closed_release
+from release_assets.distributions.store import Kind
+from release_assets.errors import PermanentError
+from release_assets.nodes.image_step import image_name
+from release_assets.planning.changes import Change
+from release_assets.planning.observed import Hidden, Images, TaggedImage, World
+from release_assets.project import Project
+from release_assets.rules.tag_moves import TagMove, moves_forward
+from release_assets.rules.tags import Channel
+
+# Of the images, without records: from the change that costs the most to none.
+IMAGE_MINUTES = {Change.DOCKERFILE: 11, Change.REQUIREMENTS: 4, Change.CODE: 2, Change.NOTHING: 1}
+# Of the other nodes, without records: seconds of a small package.
+NODE_SECONDS = {
+    "version": 2.0,
+    "sdist": 5.0,
+    "wheel": 3.0,
+    "pypi_publication": 10.0,
+    "github_release": 5.0,
+    "manifest_list": 3.0,
+    "floating_tags": 3.0,
+}
+PENDING = "the digest of the image that is built"
+
+
+class Action(StrEnum):
+    """What a node would do."""
+
+    DO = "do"
+    NOTHING = "nothing"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """What one node would do, in words, or why it cannot."""
+
+    node: str
+    action: Action
+    what: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a release would do."""
+
+    nodes: tuple[NodePlan, ...]
+    moves: tuple[TagMove, ...]
+
+    @property
+    def is_blocked(self) -> bool:
+        """True where a node cannot do its work."""
+        return any(node.action is Action.BLOCKED for node in self.nodes)
+
+    def needs(self, nodes: Iterable[str]) -> bool:
+        """Return True where one of these nodes has something to do, or may have."""
+        wanted = set(nodes)
+        return any(plan.node in wanted and plan.action is not Action.NOTHING for plan in self.nodes)
+
+
+def plan_release(project: Project, world: World, now: datetime) -> Plan:
+    """Return what a release would do, each node after those that it depends on."""
+    nodes = [
+        _version(world),
+        _distribution(project, world, "sdist", now),
+        _distribution(project, world, "wheel", now),
+        _publication(project, world),
+        _github(project, world),
+    ]
+    images, moves = _images(project, world) if project.image is not None else ([], [])
+    return Plan(_waiting([*nodes, *images]), tuple(moves))
+
+
+def _waiting(nodes: Sequence[NodePlan]) -> tuple[NodePlan, ...]:
+    """Return the plans, those blocked that come after one that is; what is there already is there."""
+    blocker: str | None = None
+    plans = []
+    for plan in nodes:
+        if blocker is not None and plan.action is Action.DO:
+            plans.append(NodePlan(plan.node, Action.BLOCKED, f"waits for {blocker}"))
+            continue
+        plans.append(plan)
+        if blocker is None and plan.action is Action.BLOCKED:
+            blocker = plan.node
+    return tuple(plans)
+
+
+def _version(world: World) -> NodePlan:
+    if world.problem is not None:
+        return NodePlan("version", Action.BLOCKED, f"{world.problem.problem} {world.problem.remedy}")
+    where = world.declared_in or "the built metadata"
+    return NodePlan("version", Action.NOTHING, f"{world.release.version} is declared in {where}")
+
+
+def _distribution(project: Project, world: World, kind: Kind, now: datetime) -> NodePlan:
+    kept = world.kept[kind]
+    is_ours = kept is not None and kept.commit == world.release.commit
+    if isinstance(world.index, Hidden):
+        return _built(kind, kept.filename if kept is not None and is_ours else None)
+    served = [name for name in world.index if name.endswith(".whl") is (kind == "wheel")]
+    if kept is not None and not is_ours and kept.filename in world.index:
+        return NodePlan(
+            kind,
+            Action.BLOCKED,
+            f"{kept.filename} was published from commit {kept.commit}, and {world.release.tag} is "
+            f"{world.release.commit} now. Move the tag back, or release a new version.",
+        )
+    if kept is not None and is_ours:
+        return _built(kind, kept.filename)
+    if served:
+        return NodePlan(kind, Action.NOTHING, f"published: {', '.join(sorted(served))}")
+    try:
+        refuse_closed_release(
+            world.release.version,
+            {f"the {kind}"},
+            world.index,
+            window_days=project.index_for(world.release.channel).window_days,
+            now=now,
+        )
+    except PermanentError as error:
+        return NodePlan(kind, Action.BLOCKED, f"{error.problem} {error.remedy}")
+    return _built(kind, None)
+
+
+def _built(kind: Kind, filename: str | None) -> NodePlan:
+    if filename is not None:
+        return NodePlan(kind, Action.NOTHING, f"built before: {filename}")
+    return NodePlan(kind, Action.DO, f"build the {kind}")
+
+
+def _publication(project: Project, world: World) -> NodePlan:
+    node = "pypi_publication"
+    index = project.index_for(world.release.channel).simple_url
+    if isinstance(world.index, Hidden):
+        return NodePlan(node, Action.UNKNOWN, f"{index}: {world.index.why}")
+    ours = {kept.filename: kept.sha256 for kept in world.kept.values() if kept is not None}
+    other = sorted(
+        name
+        for name, served in world.index.items()
+        if name in ours and served.sha256 not in {None, ours[name]}
+    )
+    if other:
+        return NodePlan(node, Action.DO, f"compare {' and '.join(other)} with the files that {index} serves")
+    missing = [
+        kind
+        for kind in ("wheel", "sdist")
+        if not any(name.endswith(".whl") is (kind == "wheel") for name in world.index)
+    ]
+    if missing:
+        return NodePlan(node, Action.DO, f"upload the {' and the '.join(missing)} to {index}")
+    yanked = [name for name, served in world.index.items() if served.yanked]
+    there = f"published: {', '.join(sorted(world.index))}"
+    return NodePlan(node, Action.NOTHING, f"{there} (yanked)" if yanked else there)
+
+
+def _github(project: Project, world: World) -> NodePlan:
+    node = "github_release"
+    if world.release.channel is Channel.TEST:
+        return NodePlan(node, Action.NOTHING, "a test release has no GitHub release")
+    found = world.github
+    if isinstance(found, Hidden):
+        return NodePlan(node, Action.UNKNOWN, f"{project.github.repository}: {found.why}")
+    if found is None:
+        return NodePlan(node, Action.DO, f"publish the release {world.release.tag} with its files")
+    if found.draft:
+        return NodePlan(node, Action.DO, f"complete and publish the draft {found.url}")
+    names = {asset.name for asset in found.assets if asset.state == "uploaded"}
+    expected = {"an sdist": ".tar.gz", "a wheel": ".whl", "SHA256SUMS": "SHA256SUMS"}
+    missing = [what for what, end in expected.items() if not any(name.endswith(end) for name in names)]
+    if missing:
+        return NodePlan(node, Action.DO, f"add {', '.join(missing)} to {found.url}")
+    return NodePlan(node, Action.NOTHING, f"published: {found.url}")
+
+
+def _images(project: Project, world: World) -> tuple[list[NodePlan], list[TagMove]]:
+    """Return the plans of the docker half, and what happens to the floating tags."""
+    assert project.image is not None  # noqa: S101  (see plan_release)
+    names = {platform: image_name(platform) for platform in project.image.platforms}
+    images = world.images
+    if not isinstance(images, Images):
+        why = images.why if isinstance(images, Hidden) else "not declared"
+        words = f"{project.image.repository}: {why}"
+        hidden = [*names.values(), "manifest_list", "floating_tags"]
+        first = hidden[0]
+        same = (NodePlan(name, Action.UNKNOWN, f"as {first}") for name in hidden[1:])
+        return [NodePlan(first, Action.UNKNOWN, words), *same], []
+    foreign = _foreign(project, world, images.whole)
+    plans = []
+    for platform, name in names.items():
+        there = images.platforms.get(platform)
+        if (words_of := _foreign(project, world, there) or foreign) is not None:
+            plans.append(NodePlan(name, Action.BLOCKED, words_of))
+        elif there is None:
+            plans.append(NodePlan(name, Action.DO, f"build the image for {platform}"))
+        elif there.revisions != {world.built_from}:
+            plans.append(NodePlan(name, Action.DO, f"build it again from {world.rebuild_tag}"))
+        else:
+            plans.append(NodePlan(name, Action.NOTHING, there.digest))
+    if any(plan.action is Action.BLOCKED for plan in plans):
+        rest = ("manifest_list", "floating_tags")
+        return [*plans, *(NodePlan(name, Action.BLOCKED, "waits for the images") for name in rest)], []
+    if images.whole is not None and images.is_joined and not any(plan.action is Action.DO for plan in plans):
+        own = images.whole.digest
+        plans.append(NodePlan("manifest_list", Action.NOTHING, own))
+    else:
+        own = PENDING
+        plans.append(NodePlan("manifest_list", Action.DO, f"join the images of {', '.join(names)}"))
+    moves = moves_forward(world.release, own, images.floating, images.published, images.earlier)
+    moved = [move.tag for move in moves if move.is_needed]
+    if moved:
+        plans.append(NodePlan("floating_tags", Action.DO, f"move {', '.join(moved)}"))
+    else:
+        words = "every tag is where it belongs" if moves else "a prerelease moves no tag"
+        plans.append(NodePlan("floating_tags", Action.NOTHING, words))
+    return plans, moves
+
+
+def _foreign(project: Project, world: World, there: TaggedImage | None) -> str | None:
+    """Return why an image tag must not be overwritten, None where it may be."""
+    release = world.release
+    if there is None or world.rebuild_tag is not None or there.revisions <= {release.commit}:
+        return None
+    rebuild = project.tags.rebuild.replace("{version}", str(release.version))
+    return (
+        f"{there.digest} was built from commit {', '.join(sorted(there.revisions))}, and {release.tag} is "
+        f"{release.commit}. Push the commit to build from as the rebuild tag {rebuild}."
+    )
+
+
+@dataclass(frozen=True)
+class Records:
+    """Recorded seconds of releases before: of each node, and of images by the kind of change."""
+
+    nodes: Mapping[str, Sequence[float]]
+    images: Mapping[Change, Sequence[float]]  # of the slowest platform of each release
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a release takes: seconds, and of how many recorded releases the images' are the median."""
+
+    package: float
+    images: float
+    recorded: int
+
+    @property
+    def total(self) -> float:
+        """Both halves, in seconds."""
+        return self.package + self.images
+
+
+def estimate(plan: Plan, change: Change, records: Records) -> Estimate:
+    """Return how long the nodes take that have something to do.
+
+    The images of all platforms are built at the same time: they take as long as the slowest.
+    """
+    work = [node.node for node in plan.nodes if node.action in {Action.DO, Action.UNKNOWN}]
+    package = sum(
+        statistics.median(records.nodes.get(node) or [NODE_SECONDS[node]])
+        for node in work
+        if node in NODE_SECONDS
+    )
+    recorded = records.images.get(change) or []
+    images = 0.0
+    if any(node not in NODE_SECONDS for node in work):
+        images = statistics.median(recorded) if recorded else IMAGE_MINUTES[change] * 60.0
+    return Estimate(package, images, len(recorded))

@@ -1,0 +1,97 @@
+"""Which image tags a release earns, and which floating tags it may move. Pure: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from packaging.version import Version
+
+from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
+
+
+def image_tag(version: Version, channel: Channel) -> str:
+    """The tag that does not float: `1.2.3`, or `test-1.2.3` for a test release.
+
+    It has three numbers at least, so that the image of release 1.2 is `1.2.0`: `1.2` is a floating tag.
+    An epoch's `!` is no character of image tags (distribution spec) and becomes `-`.
+    """
+    epoch = f"{version.epoch}-" if version.epoch else ""
+    numbers = [str(number) for number in (*version.release, 0, 0)[: max(3, len(version.release))]]
+    suffix = str(version).removeprefix(f"{version.epoch}!")[len(".".join(map(str, version.release))) :]
+    return f"{_prefix(channel)}{epoch}{'.'.join(numbers)}{suffix}"
+
+
+def platform_tag(version: Version, channel: Channel, platform: str) -> str:
+    """The tag of one platform's image: `1.2.3-amd64` for linux/amd64, `1.2.3-arm-v7` for linux/arm/v7."""
+    return f"{image_tag(version, channel)}-{platform_suffix(platform)}"
+
+
+def platform_suffix(platform: str) -> str:
+    """`amd64` for linux/amd64; other systems than Linux keep their name: `windows-amd64`."""
+    return platform.removeprefix("linux/").replace("/", "-")
+
+
+def floating_tags(version: Version, channel: Channel) -> dict[str, tuple[int, ...]]:
+    """The floating tags that a release may hold, each with the series that competes for it.
+
+    A series is a prefix of (epoch, major, minor): `1.2` is for (0, 1, 2), `latest` for (). A prerelease
+    has no floating tag, and a test release has `test-latest` only.
+    """
+    match channel:
+        case Channel.PRERELEASE:
+            return {}
+        case Channel.TEST:
+            return {"test-latest": ()}
+        case Channel.STABLE:
+            epoch = f"{version.epoch}-" if version.epoch else ""
+            return {
+                f"{epoch}{version.major}.{version.minor}": (version.epoch, version.major, version.minor),
+                f"{epoch}{version.major}": (version.epoch, version.major),
+                "latest": (),
+            }
+
+
+def is_in_series(version: Version, series: tuple[int, ...]) -> bool:
+    """Whether a version competes for the floating tag of this series."""
+    return (version.epoch, version.major, version.minor)[: len(series)] == series
+
+
+def holders(release: Release, published: Iterable[Version]) -> dict[str, Version]:
+    """Who each floating tag of `release` belongs to, among the published versions of its channel.
+
+    `published` are the versions whose images are complete in the registry; the release's own is one of
+    them by the time it asks. A tag moves to the release only where the answer is the release itself.
+    """
+    candidates = {*published, release.version}
+    return {
+        tag: max(version for version in candidates if is_in_series(version, series))
+        for tag, series in floating_tags(release.version, release.channel).items()
+    }
+
+
+def tagged_versions(release: Release, names: Iterable[str], patterns: TagPatterns) -> set[Version]:
+    """Return the versions in the remote's tags that compete with the release: stable ones, or test ones."""
+    is_test = release.channel is Channel.TEST
+    parsed = (parse_tag(name, patterns) for name in names)
+    return {
+        tag.version
+        for tag in parsed
+        if isinstance(tag, ParsedTag)
+        and tag.kind is (TagKind.TEST if is_test else TagKind.RELEASE)
+        and (is_test or not tag.version.is_prerelease)
+    }
+
+
+def published_versions(
+    release: Release, names: Iterable[str], image_tags: Collection[str], patterns: TagPatterns
+) -> set[Version]:
+    """Return those of the tagged versions whose manifest list is in the registry."""
+    return {
+        version
+        for version in tagged_versions(release, names, patterns)
+        if image_tag(version, release.channel) in image_tags
+    }
+
+
+def _prefix(channel: Channel) -> str:
+    return "test-" if channel is Channel.TEST else ""
