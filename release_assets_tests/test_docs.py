@@ -92,3 +92,10 @@ def test_every_symptom_is_a_message_of_ours() -> None:
     ]
     assert len(symptoms) > 15
     assert [one for one in symptoms if not any(one in text for text in known)] == []
+
+
+def test_the_files_that_the_threat_model_names_are_there() -> None:
+    rows = re.findall(r"\| ([^|]*) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w/]+(?:\.py|/))`", row)}
+    assert len(named) > 8
+    assert [name for name in named if not (ROOT / "release_assets" / name).exists()] == []
