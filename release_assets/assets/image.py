@@ -104,15 +104,16 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     with step.stage("engine"):
         engine, fallback = engine_look.result()
     request = _request(step, image, platform, registry.repository, tag, source.commit, labels, scratch, dist)
-    result = buildx.build(
-        request,
-        engine,
-        env,
-        log=step.output,
-        secrets=step.secrets,
-        timeout=BUILD_SECONDS,
-        silence=SILENT_SECONDS,
-    )
+    with step.stage("buildx"):
+        result = buildx.build(
+            request,
+            engine,
+            env,
+            log=step.output,
+            secrets=step.secrets,
+            timeout=BUILD_SECONDS,
+            silence=SILENT_SECONDS,
+        )
     built_seconds = time.monotonic() - step.started
     for warning in filter(None, (fallback, result.cache_warning)):
         step.context.log.warning(redact(warning, step.secrets))
