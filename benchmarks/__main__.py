@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rows", type=_rows, default=KINDS, metavar="ROW,ROW", help=f"some of {', '.join(KINDS)}"
     )
-    parser.add_argument("--idle-seconds", type=float, default=45.0, help="for which idle daemons are watched")
+    parser.add_argument("--idle-seconds", type=float, default=60.0, help="for which idle daemons are watched")
     parser.add_argument("--json", type=Path, default=Path(".bench/result.json"), metavar="FILE")
     parser.add_argument(
         "--state", type=Path, default=Path(".bench"), help="what is kept: engine, base image, downloads"

@@ -159,7 +159,7 @@ class Ours:
             StepSpan(
                 step.start_time,
                 step.end_time,
-                tool_seconds(stages.get(step.step_key, {}), step.end_time - step.start_time),
+                tool_seconds(step.step_key.removeprefix(f"{kind}__"), stages.get(step.step_key, {})),
             )
             for step in instance.get_run_step_stats(run_id)
             if step.start_time is not None and step.end_time is not None

@@ -6,17 +6,19 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The stages, as the nodes record them, in which a program or a destination does what it does for the script.
+# The stages, by node, in which a program or a destination does what it does for the script.
 # Everything else is ours: looks before and after, waits, Dagster's processes, imports and events.
-TOOLS = frozenset({
-    "git", "fetch", "checkout",  # git
-    "environment", "build", "check",  # python -m build, twine check
-    "upload",  # twine upload
-    "draft", "assets", "publish",  # GitHub's API
-    "buildx", "starts", "push",  # docker buildx, docker run, imagetools or the registry's API
-})  # fmt: skip
-# BuildKit's own parts of an image's build, which are inside of `buildx`.
-INSIDE_BUILDX = frozenset({"build", "export", "push", "cache_export"})
+BUILD = {"git", "checkout", "environment", "build", "check"}  # python -m build, twine check
+TOOLS = {
+    "version": {"git", "fetch"},
+    "sdist": BUILD,
+    "wheel": BUILD,
+    "pypi_publication": {"upload"},
+    "github_release": {"draft", "assets", "publish"},
+    "image": {"git", "checkout", "buildx", "starts"},
+    "manifest_list": {"push"},
+    "floating_tags": {"push"},
+}
 CHECKS = ("starts", "verify")
 
 
@@ -29,13 +31,10 @@ class StepSpan:
     tool_seconds: float
 
 
-def tool_seconds(stages: Mapping[str, float], total: float) -> float:
-    """Return the tools' part of a step's stages, in seconds; never more than the step's `total`.
-
-    Stages of one step can overlap: BuildKit exports one layer while it builds another.
-    """
-    tools = TOOLS - INSIDE_BUILDX if "buildx" in stages else TOOLS | INSIDE_BUILDX
-    return min(total, sum(seconds for stage, seconds in stages.items() if stage in tools))
+def tool_seconds(node: str, stages: Mapping[str, float]) -> float:
+    """Return the tools' part of the seconds of a node's stages."""
+    tools = TOOLS.get("image" if node.startswith("image_") else node, set())
+    return sum(seconds for stage, seconds in stages.items() if stage in tools)
 
 
 def longest_chain(steps: Iterable[StepSpan]) -> float:

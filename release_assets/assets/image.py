@@ -107,15 +107,16 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         engine, fallback = engine_look.result()
     pull = step.context.run.tags.get(PULL) == "true"
     request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
-    result = buildx.build(
-        request,
-        engine,
-        env,
-        log=step.output,
-        secrets=step.secrets,
-        timeout=BUILD_SECONDS,
-        silence=SILENT_SECONDS,
-    )
+    with step.stage("buildx"):
+        result = buildx.build(
+            request,
+            engine,
+            env,
+            log=step.output,
+            secrets=step.secrets,
+            timeout=BUILD_SECONDS,
+            silence=SILENT_SECONDS,
+        )
     built_seconds = time.monotonic() - step.started
     for warning in filter(None, (fallback, result.cache_warning)):
         step.context.log.warning(redact(warning, step.secrets))

@@ -108,7 +108,9 @@ def test_an_images_metadata_is_what_a_maintainer_wants_to_know(imaged: Imaged, a
     assert metadata["image"].endswith(f":1.0.0-{architecture}")
     assert metadata["source"] == "the release's tag v1.0.0"
     assert f"{imaged.maintainer.name}-1.0.0-py3-none-any.whl" in metadata["distributions"]
-    assert {"seconds/checkout", "seconds/build", "seconds/export", "seconds/push"} <= set(metadata)
+    assert {"seconds/checkout", "seconds/buildx", "seconds/build", "seconds/export", "seconds/push"} <= set(
+        metadata
+    )
 
 
 def test_the_manifest_list_has_exactly_the_declared_platforms(imaged: Imaged) -> None:
