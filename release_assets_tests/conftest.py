@@ -29,6 +29,7 @@ KEPT = Path(__file__).parents[1] / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for two processes: all that need the engine, first, and the rest file by file.
 
