@@ -233,9 +233,11 @@ class Mirror:
             else:
                 return
         self._fetch_refs("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", options=["--prune"])
-        # Not by the fetch itself, which would leave it running in the background, by the user's settings.
-        # What was fetched is complete without it.
+        # What was fetched is complete without these, which make it quick to find the tags before a commit.
+        # Not by the fetch itself, which would leave gc running in the background, by the user's settings.
         with contextlib.suppress(ReleaseError):
+            self.git("pack-refs", "--all")
+            self.git("commit-graph", "write", "--reachable", "--split", "--no-progress")
             self.git("gc", "--auto", "--quiet", settings={"gc.autoDetach": "false"})
 
     def _fetch_refs(self, *refspecs: str, options: Sequence[str]) -> None:
