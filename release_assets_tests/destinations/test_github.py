@@ -248,7 +248,7 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert fitting_body("x" * 125_000) == "x" * 125_000
     cut = fitting_body("x" * 125_001)
     assert len(cut) == 125_000
-    assert cut.endswith("(cut here: GitHub takes no more than 125,000 characters)\n")
+    assert cut.endswith("(cut here: GitHub accepts no more than 125,000 characters)\n")
 
 
 # Publishing

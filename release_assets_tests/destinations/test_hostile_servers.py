@@ -237,7 +237,7 @@ def test_hostile_names_lead_nowhere(tmp_path: Path) -> None:
         files = package_index.observe(server.url, "sample-project", seconds=LATEST)
         assert len(files) > 5
         for file in files.values():
-            with pytest.raises(PermanentError, match="is no name of an sdist or a wheel") as caught:
+            with pytest.raises(PermanentError, match="is not the name of an sdist or a wheel") as caught:
                 package_index.download(file, tmp_path, seconds=LATEST)
             assert is_harmless(caught.value.problem)
     assert list(tmp_path.rglob("*")) == []

@@ -443,9 +443,13 @@ def test_a_token_server_that_answers_no_token(server: ScriptedServer, body: byte
         ),
         (Told(403, as_json({"errors": [{"code": "DENIED"}]})), PermanentError, "403 Forbidden: DENIED"),
         (Told(400), PermanentError, "answered 400"),
-        (Told(200, b"<html>a proxy says hello</html>"), TransientError, "that is no manifest: no JSON"),
-        (Told(200, b"{}", {"Content-Type": "text/html"}), TransientError, "that is no manifest: text/html"),
-        (Told(200, as_json({"mediaType": 5})), TransientError, "that is no manifest: 5"),
+        (Told(200, b"<html>a proxy says hello</html>"), TransientError, "that is not a manifest: no JSON"),
+        (
+            Told(200, b"{}", {"Content-Type": "text/html"}),
+            TransientError,
+            "not a manifest: text/html",
+        ),
+        (Told(200, as_json({"mediaType": 5})), TransientError, "that is not a manifest: 5"),
         (
             Told(200, b"x" * (LIMIT + 1)),
             TransientError,
@@ -559,7 +563,7 @@ def test_tags_without_an_end_are_given_up(server: ScriptedServer) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"tags": "latest"}', b'{"tags": {"latest": 1}}'])
 def test_tags_that_are_no_list_are_no_empty_list(server: ScriptedServer, body: bytes) -> None:
     server.answers(Told(200, body))
-    with pytest.raises(TransientError, match="no list of tags"):
+    with pytest.raises(TransientError, match="not a list of tags"):
         scripted(server).tags()
 
 

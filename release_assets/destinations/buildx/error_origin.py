@@ -66,7 +66,7 @@ _NO_LOGIN = re.compile(r"(?:^|: )(?:pull access denied, |no basic auth credentia
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a build failed: the part that did, buildx's own words, and the end of that part's output.
+    """The failure of a build: the part that failed, buildx's own error, and the end of that part's output.
 
     `step` is as buildx names it, "" where none did; `said` holds nothing that a Dockerfile's RUN printed.
     """
@@ -125,7 +125,7 @@ def refusal_in(origin: Origin, cause: str) -> Refusal | None:
     number = int(next(group for group in status.groups() if group)) if status else None
     # What follows a status on its line is its reason phrase.
     words = code[2] if code else cause[status.end() :].partition("\n")[2] if status else ""
-    if code and (page := _PAGE.search(words)):  # a proxy's, which docker takes for the registry's error
+    if code and (page := _PAGE.search(words)):  # a proxy's: docker reads it as the registry's error
         number = int(page[1])
     return Refusal(number, code_of(code[1]) if code else "", words, rate_limit_wait(cause))
 

@@ -149,7 +149,7 @@ def other_logins(auth_config: str, repository: Repository | None) -> str | None:
 
 
 def plugin_folders(candidates: Iterable[str | Path]) -> list[str]:
-    """Return those of the folders that hold the buildx plugin; docker takes the first.
+    """Return those of the folders that hold the buildx plugin; docker uses the first.
 
     They must be named: docker looks for plugins below DOCKER_CONFIG, which is another folder now, and a
     client may come from elsewhere than its plugins.

@@ -1,6 +1,6 @@
 """PyGithub's requester over connections of ours.
 
-Its own have no bound on an answer's size, repeat a POST on 5xx, and wait for ever on uploads.github.com.
+Its own have no bound on an answer's size, repeat a POST on 5xx, and wait without end on uploads.github.com.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def connect(api_url: str, token: str | None) -> Requester:
         verify=True,
         retry=None,
         pool_size=None,
-        # GitHub asks for a second between writes of those who make many; a release is five.
+        # GitHub recommends a second between writes to those who make many; a release is five.
         seconds_between_writes=None,
     )
 

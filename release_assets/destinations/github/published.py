@@ -20,8 +20,8 @@ from release_assets.destinations.http.kept import KeptConnection
 
 @dataclass(frozen=True)
 class Page:
-    """What the sensor keeps of one page of releases: its ETag ("" where there was none), and whether it was
-    full, so that there may be another one after it."""
+    """The part of a page of releases that the sensor keeps: its ETag ("" for none), and whether it was full,
+    so that there may be another one after it."""
 
     etag: str
     full: bool

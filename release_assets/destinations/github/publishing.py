@@ -180,7 +180,7 @@ def _delete_our_other_drafts(
 ) -> None:
     """Delete drafts of the tag that nobody but us can have made: they have our title and our text.
 
-    A draft whose answer was lost, or that a second daemon made at the same moment, would lie there for ever.
+    A draft whose answer was lost, or that a second daemon made at the same moment, would stay.
     """
     _, others = find_release(github, repository, wanted.tag, token_env=token_env)
     for other in others:

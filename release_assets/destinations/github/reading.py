@@ -24,7 +24,7 @@ T = TypeVar("T")
 def find_release(
     github: Requester, repository: str, tag: str, *, token_env: str
 ) -> tuple[PublishedRelease | None, tuple[PublishedRelease, ...]]:
-    """The release of `tag`, drafts included, and those that are there for the same tag beside it.
+    """Return the release of `tag`, drafts included, and the other ones of the same tag.
 
     A POST that was repeated leaves two: the published one is taken, else the oldest.
     Raises TransientError or PermanentError: an outage is not the absence of a release.
@@ -130,7 +130,7 @@ def _link(url: Any) -> str:
     """A URL that people may be shown, and click on. Raises ValueError where it is none."""
     link = one_line(str(url))
     if not link.startswith(("https://", "http://")):
-        raise ValueError(f"{link!r} is no link")
+        raise ValueError(f"{link!r} is not a link")
     return link
 
 

@@ -1,4 +1,4 @@
-"""One exchange with a server over HTTP: bounded in bytes and in seconds, and every failure in our words."""
+"""One exchange with a server over HTTP: bounded in bytes and seconds, and every failure as a ReleaseError."""
 
 from release_assets.destinations.bounds import MEBIBYTE, seconds_for
 from release_assets.destinations.http.answers import parsed_json, refuse_bomb, retry_after

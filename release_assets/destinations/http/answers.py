@@ -1,4 +1,4 @@
-"""What an answer says: its JSON, bounded in parts, and how long its server asks to be left alone."""
+"""Read answers: their JSON, bounded in parts, and the pause that they require."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refuse_bomb(body: bytes, limit: int | None = None) -> None:
 
 
 def parsed_json(body: bytes, limit: int | None = None) -> Any:
-    """What an answer's JSON says. Raises ValueError or RecursionError where it is none that can be read."""
+    """Return the content of an answer's JSON. Raises ValueError or RecursionError where there is none."""
     refuse_bomb(body, limit)
     return json.loads(body)
 

@@ -1,4 +1,4 @@
-"""One exchange with a server over HTTP: bounded in bytes and in seconds, and every failure in our words."""
+"""One exchange with a server over HTTP: bounded in bytes and seconds, and every failure as a ReleaseError."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def exchange(
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
         said = one_line(without(credentials, str(error)))
         raise PermanentError(f"{where}: {said}", "Check the URLs in the YAML.") from None
-    # A Location that is no URL is looked at by requests before anybody follows it; InvalidHeader is what
+    # A Location that is not a URL is looked at by requests before anybody follows it; InvalidHeader is what
     # it makes of two lengths that contradict each other.
     except (ValueError, requests.exceptions.InvalidHeader) as error:
         said = one_line(without(credentials, str(error)))
@@ -134,7 +134,7 @@ def exchange(
 
 
 def _is_sendable(name: str, value: str) -> bool:
-    """Whether a header of ours can be sent as it is."""
+    """Return whether a header of ours can be sent as it is."""
     try:
         check_header_validity((name, value))
         value.encode("latin-1")  # as http.client does
@@ -144,7 +144,7 @@ def _is_sendable(name: str, value: str) -> bool:
 
 
 def _credentials(headers: Mapping[str, str]) -> list[str]:
-    """What must not be repeated of our own request: the Authorization header's value, and what is in it."""
+    """Return what must not be repeated of our own request: the Authorization header, and what is in it."""
     found: list[str] = []
     for name, value in headers.items():
         if name.lower() == "authorization":
@@ -175,7 +175,7 @@ def get(
             _ = urlsplit(there).port  # raises where it is none
         except ValueError:
             raise TransientError(
-                f"{one_line(url)} redirects to {one_line(target)}, which is no URL.", AGAIN
+                f"{one_line(url)} redirects to {one_line(target)}, which is not a URL.", AGAIN
             ) from None
         allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
         if urlsplit(there).scheme not in allowed or (

@@ -1,4 +1,4 @@
-"""Whether the token may upload, asked by an upload that lacks its file."""
+"""Check that the token may upload, by an upload that lacks its file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
     """Ask whether the token may upload, by an upload that lacks its file: it changes nothing.
 
     Indexes look at the token before they look at the form, and answer 400 for the form. Raises
-    PermanentError for a refused token or an address that is no upload API, TransientError as observe does.
+    PermanentError for a refused token or an address without an upload API, TransientError as observe does.
     """
     credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
     answer = exchange(
@@ -40,4 +40,6 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
     if answer.status >= 500 or answer.status == 429:
         raise TransientError(f"{said}.", AGAIN, wait=retry_after(answer.headers, datetime.now(UTC)))
     if answer.status in {404, 405} or answer.status < 400:
-        raise PermanentError(f"{said}: that is no upload API.", "Check the index's upload_url in the YAML.")
+        raise PermanentError(
+            f"{said}: that is not an upload API.", "Check the index's upload_url in the YAML."
+        )

@@ -1,4 +1,4 @@
-"""What an index's status codes mean."""
+"""The meaning of an index's status codes."""
 
 from __future__ import annotations
 

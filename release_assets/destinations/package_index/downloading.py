@@ -21,12 +21,12 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: 
 
     It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it, and
     `limit` is the most bytes that are read.
-    Raises PermanentError for a name that is no sdist's or wheel's, or other bytes; else as observe does.
+    Raises PermanentError for a name that is not a sdist's or wheel's, or other bytes; else as observe does.
     """
     # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
     if version_of(file.filename) is None or not re.fullmatch(r"[\w.+!-]{1,200}", file.filename):
         raise PermanentError(
-            f"{one_line(file.filename)!r} is no name of an sdist or a wheel.",
+            f"{one_line(file.filename)!r} is not the name of an sdist or a wheel.",
             "The index's page is damaged or hostile: do not release from it before that is understood.",
         )
     if file.sha256 is None:

@@ -1,4 +1,4 @@
-"""What the simple page holds: the truth here, since it is what pip reads."""
+"""The simple page: the truth here, since it is what pip reads."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def observe(simple_url: str, project: str, *, seconds: float | None = None) -> d
         # Some repeat the whole page, and pydantic has a paragraph for each mistake in it.
         said = f"{error.error_count()} mistakes" if isinstance(error, ValidationError) else str(error)
         raise TransientError(
-            f"{one_line(url)} answered {answer.status} with something that is no simple page: "
+            f"{one_line(url)} answered {answer.status} with something that is not a simple page: "
             f"{one_line(said)}",
             f"{AGAIN} If it lasts, check the index's simple_url in the project's YAML.",
         ) from None

@@ -33,7 +33,7 @@ def upload(
     """Upload one file with `twine upload`, and give its failure a name.
 
     `token_env` is the variable that the token came from, for the words of an error. `timeout` is seconds
-    for all of it; None allows for a slow line. Returns when twine says done: only observing proves it.
+    for all of it; None allows for a slow line. Returns when twine reports success: only observing proves it.
     Raises ConflictError, TransientError (observe, then try again) or PermanentError.
     """
     if timeout is None:
@@ -75,7 +75,7 @@ def upload(
 
 
 def upload_failure(said: str, filename: str, upload_url: str, token_env: str) -> ReleaseError:
-    """What the end of twine's output means, as the error to raise.
+    """Return the error that the end of twine's output means.
 
     twine 7 prints `HTTPError: 400 Bad Request from URL` and, below it, the reason phrase, where PyPI puts
     the reason in words; a connection that broke shows as a traceback of requests.

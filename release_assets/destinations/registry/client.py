@@ -52,7 +52,7 @@ class Registry:
 
     @property
     def _secrets(self) -> list[str]:
-        """What an answer must not bring into a log: our token, and the one that was issued for it."""
+        """Return what an answer must not bring into a log: our token, and the one that was issued for it."""
         issued = (self._authorization or "").partition(" ")[2]
         return [secret for secret in (self._token, issued) if secret]
 
@@ -70,7 +70,7 @@ class Registry:
         if media_type not in MANIFESTS:
             said = one_line(without(self._secrets, str(media_type)))
             raise TransientError(
-                f"{_shown(answer.url)} answered something that is no manifest: {said}",
+                f"{_shown(answer.url)} answered something that is not a manifest: {said}",
                 AGAIN,
             )
         manifest = Manifest(answer.body, media_type)
@@ -123,7 +123,7 @@ class Registry:
                 isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags
             ):
                 raise TransientError(
-                    f"{_shown(answer.url)} answered something that is no list of tags", AGAIN
+                    f"{_shown(answer.url)} answered something that is not a list of tags", AGAIN
                 )
             found |= set(tags)
             if len(found) > bounds.BOUNDS.registry_tags or time.monotonic() > deadline:
@@ -138,12 +138,12 @@ class Registry:
     def check_access(self) -> None:
         """Ask whether we may push, by beginning an upload and taking it back: it changes nothing.
 
-        Raises PermanentError when the registry refuses, TransientError when it is unwell.
+        Raises PermanentError when the registry refuses, TransientError when it fails.
         """
         answer = self._ask("POST", "/blobs/uploads/")
         if answer.status != 202:
             raise TransientError(
-                f"POST {_shown(answer.url)} answered {answer.status}, which is no registry's answer", AGAIN
+                f"POST {_shown(answer.url)} answered {answer.status}, which is not a registry's answer", AGAIN
             )
         upload = _joined(answer.url, answer.headers.get("location", ""))
         # An upload that is not taken back is forgotten by the registry after a while.
@@ -160,7 +160,7 @@ class Registry:
         data: bytes | None = None,
         rejected: str = REJECTED,
     ) -> Answer:
-        """One request, again with a token when the registry asks for one. A 404 of a GET is an answer."""
+        """One request, repeated with a token when the registry requires one. A 404 of a GET is an answer."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
         answer = self._exchange(method, url, headers or {}, data)
         if answer.status == 401 and "www-authenticate" in answer.headers:

@@ -1,4 +1,4 @@
-"""What a registry's refusal means: by its status, then by the code and the words of its own error.
+"""The meaning of a registry's refusal: by its status, then by the code and the words of its own error.
 
 Registries give one code to several things: Harbor and Quay respond DENIED to a full quota, Docker Hub 403 to
 an immutable tag. Only there the registry's words decide, without the names in them.
@@ -46,7 +46,7 @@ _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`")
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a registry responded instead of success.
+    """A registry's response other than success.
 
     `code` is one of the distribution spec's in lower case, with blanks ("" for none); `words` are those of
     the registry's error. `wait` is the pause in seconds that it asks for, 0 where it does not say.

@@ -29,7 +29,7 @@ class Repository:
 
     @property
     def api_url(self) -> str:
-        """Where the registry's API is: Docker Hub's has a host of its own. http where it is allowed."""
+        """Return the URL of the registry's API: Docker Hub's has its own host. http where it is allowed."""
         host = "registry-1.docker.io" if self.host == "docker.io" else self.host
         return f"{'http' if self.allow_http or is_loopback(f'//{host}') else 'https'}://{host}"
 
