@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from release_assets.event_log_storage import OPEN, PooledEventLogStorage
+from tools.sandbox.servers import wait_until
 
 CONFIGURATION = """\
 event_log_storage:
@@ -62,16 +62,17 @@ def test_dagsters_default_storage_reads_the_same_events(home: Path, instance: dg
 
 def test_who_watches_a_run_sees_each_event(home: Path, instance: dg.DagsterInstance) -> None:
     run = instance.create_run_for_job(talk)
-    seen = threading.Event()
-
-    def watch(entry: dg.EventLogEntry, _: str) -> None:
-        if "a word" in entry.message:
-            seen.set()
-
+    instance.report_engine_event("the first, which makes the database", run)
+    seen: list[str] = []
     with dg.DagsterInstance.from_config(str(home)) as ui:
+
+        def watch(entry: dg.EventLogEntry, _: str) -> None:
+            seen.append(entry.message)
+
         ui.watch_event_logs(run.run_id, None, watch)
-        instance.report_engine_event("a word", run)
-        assert seen.wait(30)
+        for word in ("the second", "the third", "the fourth"):
+            instance.report_engine_event(word, run)
+            assert wait_until(lambda word=word: word in "".join(seen), seconds=10), seen  # type: ignore[misc]
         ui.end_watch_event_logs(run.run_id, watch)
 
 
