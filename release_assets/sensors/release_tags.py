@@ -22,6 +22,10 @@ from release_assets.sensors.seen_tags import SeenTags, record_name
 from release_assets.sensors.words import counted, with_remarks
 from release_assets.text import one_line
 
+# Partitions that the sensor adds itself: Dagster's daemon looks up each one that a tick requests, which takes
+# half a minute for the first look at a repository of 2,000 tags.
+BULK = 500
+
 
 class Cursor(BaseModel):
     """The sensor's cursor: the digest of the tags at the last look, what it said, and where its record is."""
@@ -203,6 +207,9 @@ def release_tags(
         for remark in changes.remarks:
             context.log.warning(remark)
         new = [tag for tag in _by_version({*changes.partitions, *released}, patterns) if tag not in existing]
+        while len(new) > BULK:
+            instance.add_dynamic_partitions(str(partitions.name), new[:BULK])
+            new = new[BULK:]
         said = summary(observed, len(requests), patterns)
         if seen is None:
             said = f"first look: {said}; {counted(len(changes.partitions), 'release')} of before"
