@@ -1,4 +1,4 @@
-"""What Dagster loads: the graph of every project that has a defs.yaml."""
+"""The entry point of the code location: the graph of every project that has a defs.yaml."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Folder:
     tree: ProjectTree
     projects: list[Project] = field(default_factory=list)
     errors: list[DeclarationError] = field(default_factory=list)
-    is_loadable: bool = True  # its definitions can stand beside the others'
+    is_loadable: bool = True  # its definitions can be merged with the others'
 
     def refuse(self, error: DeclarationError) -> None:
         """Load nothing of the folder, and tell why."""

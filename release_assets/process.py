@@ -6,11 +6,9 @@ and a child must not see what it does not need. No other module starts a process
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import os
-import re
 import selectors
 import shutil
 import signal
@@ -21,7 +19,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+
+from release_assets.text import redact
 
 # What a child may know of its surroundings: where programs, certificates and proxies are. Everything else,
 # every secret among it, is given by name to the one child that needs it.
@@ -34,11 +33,8 @@ PASSED_ON = frozenset({
 
 OUTPUT_LIMIT = 256 * 1024 * 1024  # bytes of both streams; standard output is kept for the caller
 LINE_LIMIT = 1024 * 1024  # bytes; a longer line is cut, so that a child cannot fill our memory
-LINE_OF_SECRET = 16  # characters; a shorter line of a secret is not looked for by itself
 TAIL_LINES = 40
 TAIL_CHARACTERS = 70_000  # of a line in an error: what an HTTP reason phrase can have
-# ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
-ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 
 
@@ -81,53 +77,6 @@ def environment(**needed: str) -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON}
     passed_on["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), passed_on.get("PATH", os.defpath)])
     return passed_on | needed
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret replaced by ***, also where it was percent-encoded or base64-encoded.
-
-    Base64 of `user:secret` depends on where the secret starts, so all three alignments are looked for:
-    a server that echoes the Authorization header shows the secret that way.
-    """
-    # The longest first: a secret that begins like another must not keep its end.
-    for secret in sorted(secrets, key=len, reverse=True):
-        for form in _forms(secret):
-            text = text.replace(form, "***")
-        for form in _forms_in_base64(secret):
-            if form in text:
-                # Its ends are mixed with what is beside it: four letters on each side go as well.
-                text = re.sub(
-                    rf"[\w+/-]{{0,4}}{re.escape(form)}[\w+/-]{{0,4}}={{0,2}}", "***", text, flags=re.ASCII
-                )
-    return text
-
-
-def printable(text: str) -> str:
-    """`text` without what would drive a terminal that shows it: colours, cursor moves, titles, bells.
-
-    What a build prints and a server answers is data; only line breaks and tabs are kept of its controls.
-    """
-    text = ESCAPE.sub("", text)
-    return "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
-
-
-def _forms(secret: str) -> Iterator[str]:
-    if not secret:
-        return
-    yield secret
-    # Output is looked at line by line, and a private key has many.
-    yield from (line for line in secret.splitlines() if len(line) >= LINE_OF_SECRET and line != secret)
-    yield quote(secret, safe="")
-
-
-def _forms_in_base64(secret: str) -> Iterator[str]:
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + secret.encode()).decode()
-        # The first and last groups mix the secret with its neighbours; the rest is the same everywhere.
-        inner = encoded[4 if shift else 0 : -4]
-        if len(inner) >= 4:
-            yield inner
-            yield inner.replace("+", "-").replace("/", "_")
 
 
 def run(

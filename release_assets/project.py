@@ -1,4 +1,4 @@
-"""What a user declares: a project, its package, and where its releases go. Errors name the key."""
+"""The declaration of a project: its package, and where its releases go. Errors name the key."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Package(Declared):
 
 
 class Tags(Declared):
-    """How git tags are written; `{version}` stands where the version does."""
+    """The patterns of git tags; `{version}` stands where the version does."""
 
     release: str = Field(
         default="v{version}", description="The tag of a release.", examples=["mypackage-{version}"]
@@ -374,7 +374,7 @@ class Scan(Declared):
 
 
 class Sign(Declared):
-    """How cosign signs the manifest list: with a key, or keyless with the machine's own identity."""
+    """The signature of the manifest list by cosign: with a key, or keyless with the machine's identity."""
 
     key_env: VariableName | None = Field(
         default=None,

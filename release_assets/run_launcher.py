@@ -1,4 +1,4 @@
-"""The run launcher of dagster.yaml: Dagster's own, which also notices that a run's worker is gone.
+"""The run launcher of dagster.yaml: Dagster's own, with workers that start at once and are watched.
 
 Killed together with its daemon and code server (a machine that lost power, an OOM killer), a worker leaves
 its run STARTED: nobody is left who would tell, and the run would keep its project's pool for hours. Dagster's
@@ -8,21 +8,110 @@ run monitoring asks the launcher for each run's health, but the default launcher
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
 
 import psutil
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLauncher
 
-# A launcher must answer with these, and nowhere else does Dagster export them.
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+# A launcher must answer with these, and nowhere else does Dagster export them. DockerRunLauncher and
+# K8sRunLauncher start workers with the same arguments.
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._grpc.types import ExecuteRunArgs
+
+from release_assets.run_workers import RunWorkers, WorkersError
 
 # What a worker says first of all; there is no other record of its process id.
 STARTED = re.compile(r"Started process for run \(pid: (\d+)\)")
 CLOCK_SECONDS = 2.0  # by which the kernel's times of start may be off
+WORKER = ".release_assets/worker"  # the run tag of a worker that we forked
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ForkedWorker:
+    """A run's worker, as the run's tag tells it."""
+
+    run: str  # a run that retries another one has that one's tags
+    host: str
+    pid: int
+    since: float  # seconds since 1970, when it lived
+
+    @property
+    def is_here(self) -> bool:
+        """Return whether its process is one of this machine."""
+        return self.host == socket.gethostname()
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Launches runs as Dagster's default launcher does, in processes of the code server on this machine."""
+    """Launches runs on this machine: in forked workers, or as the default launcher does."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lock = threading.Lock()
+        self._workers: tuple[str, RunWorkers] | None = None  # by the id of the code server
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Fork a worker for the run, where its code location is one of this machine and this interpreter.
+
+        The first run of a daemon has the code server's worker: what the others are forked from is loading.
+        """
+        run = context.dagster_run
+        server = code_server_here(context)
+        workers = self._workers_for(server) if server is not None else None
+        if workers is None or workers.is_loading or run.job_code_origin is None:
+            super().launch_run(context)
+            return
+        arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref())
+        try:
+            pid = workers.start(["api", *arguments.get_command_args()[-2:]])
+        except WorkersError as error:
+            logger.warning("%s; the code server starts one", error)
+            super().launch_run(context)
+        else:
+            worker = ForkedWorker(run.run_id, socket.gethostname(), pid, time.time())
+            self._instance.add_run_tags(run.run_id, {WORKER: json.dumps(vars(worker))})
+
+    def _workers_for(self, server: str) -> RunWorkers:
+        """Return what workers are forked from: another process when the code location was loaded again."""
+        with self._lock:
+            if self._workers is None or self._workers[0] != server:
+                self._end_workers()
+                self._workers = server, RunWorkers()
+            return self._workers[1]
+
+    def _end_workers(self) -> None:
+        if self._workers is not None:
+            self._workers[1].end()
+            self._workers = None
+
+    def terminate(self, run_id: str) -> bool:
+        """Tell the run's worker to stop. Return False where that is not possible from here."""
+        run = self._instance.get_run_by_id(run_id)
+        worker = forked_worker(run) if run is not None else None
+        if run is None or worker is None:
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
+        if run.is_finished or not worker.is_here:
+            return False
+        self._instance.report_run_canceling(run)
+        if not is_alive(worker.pid, started_before=worker.since):
+            return False
+        os.kill(worker.pid, signal.SIGTERM)
+        return True
+
+    def dispose(self) -> None:
+        """End the process that workers are forked from; the workers go on."""
+        self._end_workers()
+        super().dispose()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -31,18 +120,57 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether the process of the run lives. Where that cannot be told it is taken to live."""
+        if (forked := forked_worker(run)) is not None:
+            if not forked.is_here:
+                return CheckRunHealthResult(WorkerStatus.RUNNING, "its worker is on another machine")
+            return _health(forked.pid, forked.since)
         server = json.loads(run.tags.get(".dagster/grpc_info", "{}"))
         if "socket" not in server and server.get("host") not in {"localhost", "127.0.0.1"}:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server is on another machine")
         worker = worker_of(self._instance, run.run_id)
         if worker is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not said its process id")
-        pid, since = worker
-        if is_alive(pid, started_before=since):
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(
-            WorkerStatus.NOT_FOUND, f"its process {pid} is gone, and so was everybody who could tell"
-        )
+        return _health(*worker)
+
+
+def code_server_here(context: LaunchRunContext) -> str | None:
+    """Return the id of the run's code server; None where a worker of ours might not have the same code.
+
+    That is where it is reached through a port, which may lead into a container, where it has another
+    interpreter or an image, and where a process cannot be forked safely.
+    """
+    run, origin = context.dagster_run, context.dagster_run.job_code_origin
+    if (
+        sys.platform != "linux"
+        or origin is None
+        or run.remote_job_origin is None
+        or context.workspace is None
+    ):
+        return None
+    repository = origin.repository_origin
+    if repository.container_image is not None or repository.executable_path != sys.executable:
+        return None
+    location = run.remote_job_origin.repository_origin.code_location_origin.location_name
+    server = context.workspace.get_code_location(location)
+    if getattr(getattr(server, "client", None), "socket", None) is None:
+        return None
+    found = getattr(server, "server_id", None)
+    return str(found) if found else None
+
+
+def forked_worker(run: DagsterRun) -> ForkedWorker | None:
+    """Return the worker that we forked for the run; None where another process executes it."""
+    tag = run.tags.get(WORKER)
+    worker = ForkedWorker(**json.loads(tag)) if tag else None
+    return worker if worker is not None and worker.run == run.run_id else None
+
+
+def _health(pid: int, since: float) -> CheckRunHealthResult:
+    if is_alive(pid, started_before=since):
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(
+        WorkerStatus.NOT_FOUND, f"its process {pid} is gone, and so was everybody who could tell"
+    )
 
 
 def worker_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:

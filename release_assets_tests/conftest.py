@@ -29,17 +29,12 @@ KEPT = Path(__file__).parents[1] / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for two processes: all that need the engine, first, and the rest file by file.
-
-    An engine's storage has one user at a time, and the engine's tests take the longest.
-    """
+    """Mark every test that needs the engine: `make test` runs these in a process of their own."""
     for item in items:
         if {"engine", "sandbox"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("engine")
-        needs_engine = item.get_closest_marker("engine") is not None
-        item.add_marker(pytest.mark.xdist_group("engine" if needs_engine else item.path.stem))
-    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
 
 
 @contextlib.contextmanager

@@ -66,6 +66,11 @@ class Stands:
         """What must be seen nowhere; a user name is no secret."""
         return [value for name, value in self.variables.items() if name.endswith("TOKEN")]
 
+    def github_delete(self, path: str) -> None:
+        """Delete something on GitHub."""
+        headers = {"Authorization": f"Bearer {self.github_token}"}
+        requests.delete(f"{self.github_api_url}{path}", headers=headers, timeout=10).raise_for_status()
+
     @classmethod
     def of(cls, sandbox: Sandbox) -> Stands:
         """All of a sandbox's."""

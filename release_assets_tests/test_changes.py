@@ -1,4 +1,4 @@
-"""What a release changes, by its files: it decides how long the images take."""
+"""A release's changes by its files: they decide how long the images take."""
 
 from __future__ import annotations
 

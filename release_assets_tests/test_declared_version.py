@@ -69,7 +69,7 @@ def test_a_mismatch_shows_tag_place_and_both_versions(declared: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pyproject", "licence"),
+    ("pyproject", "expected"),
     [
         ('[project]\nlicense = "Apache-2.0"\n', "Apache-2.0"),
         ('[project]\nlicense = {text = "MIT"}\n', "MIT"),
@@ -80,5 +80,5 @@ def test_a_mismatch_shows_tag_place_and_both_versions(declared: str) -> None:
     ],
     ids=["expression", "text", "file", "whole-text", "none", "no-file"],
 )
-def test_the_licence_as_pyproject_declares_it(pyproject: str | None, licence: str | None) -> None:
-    assert license_in_pyproject(pyproject) == licence
+def test_the_license_as_pyproject_declares_it(pyproject: str | None, expected: str | None) -> None:
+    assert license_in_pyproject(pyproject) == expected

@@ -1,4 +1,4 @@
-"""What Dagster loads: the names that users rely on, projects side by side, errors in a maintainer's words."""
+"""The code location: the names that users rely on, projects side by side, errors in a maintainer's words."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Folder:
         self.path = path
 
     def declare(self, yaml: str, name: str = "sample", **files: str) -> Path:
-        """Write a project's defs.yaml, and other files beside it."""
+        """Write a project's defs.yaml, and other files next to it."""
         (self.path / name).mkdir(parents=True)
         for other, text in files.items():
             (self.path / name / f"{other}.py").write_text(text)

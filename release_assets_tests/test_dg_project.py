@@ -14,6 +14,7 @@ import yaml
 
 from release_assets.process import environment
 from release_assets.project import Project
+from tools.sandbox.git_remote import git
 
 ROOT = Path(__file__).parents[1]
 SECRET = "pypi-AgEIs3cr3ts3cr3t"
@@ -22,8 +23,6 @@ LOAD_ERROR = (
     "... on PythonError {message stack cause {message stack} causes {message stack} "
     "errorChain {error {message}}}}}}}}"
 )
-
-pytestmark = pytest.mark.timeout(180)
 
 
 @dataclass(frozen=True)
@@ -136,6 +135,20 @@ def test_a_scaffold_passes_dg_check(stranger: DgProject) -> None:
     assert uncommented.count("#") < text.count("#")
     project = Project.model_validate(yaml.safe_load(uncommented)["attributes"])
     assert project.package.version_file == "src/my_package_2/__about__.py"
+
+
+def test_what_init_writes_passes_dg_check(stranger: DgProject, tmp_path: Path) -> None:
+    clone = tmp_path / "two-workflows"
+    shutil.copytree(ROOT / "release_assets_tests" / "init" / "repositories" / "two-workflows", clone)
+    git("init", "--quiet", directory=clone)
+    git("remote", "add", "origin", "https://github.com/me/weaver.git", directory=clone)
+    stranger.declare(example_of_readme())
+    said = stranger.run(
+        "release-assets", "init", str(clone), "--yes", "--output", str(stranger.defs / "weaver")
+    )
+    assert "was written" in said
+    assert "validated successfully" in stranger.run("dg", "check", "yaml")
+    assert "All definitions loaded successfully." in stranger.run("dg", "check", "defs")
 
 
 def test_a_token_in_the_place_of_a_name_is_told_nowhere(stranger: DgProject) -> None:

@@ -201,7 +201,7 @@ def test_a_backend_that_makes_two_files_is_refused(workshop: Workshop) -> None:
     [
         (
             "output-that-is-a-link",
-            "the build backend made sample-1.2.3.tar.gz, which is no sdist",
+            "the build backend made sample-1.2.3.tar.gz, which is not an sdist",
         ),
         (
             "output-folder-that-is-a-link",
@@ -209,11 +209,11 @@ def test_a_backend_that_makes_two_files_is_refused(workshop: Workshop) -> None:
         ),
         (
             "output-that-is-a-pipe",
-            "the build backend made sample-1.2.3.tar.gz, which is no sdist",
+            "the build backend made sample-1.2.3.tar.gz, which is not an sdist",
         ),
         (
             "output-with-a-hostile-name",
-            r"the build backend made 'sample-1.2.3\n![x](http:)\x1b[2J|.tar.gz', which is no sdist",
+            r"the build backend made 'sample-1.2.3\n![x](http:)\x1b[2J|.tar.gz', which is not an sdist",
         ),
     ],
 )
@@ -275,9 +275,9 @@ def test_last_words_of_megabytes_are_cut(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("file", "name", "problem"),
     [
-        ("sample-1.2.3.tar.gz", "../../other", "which is no name of a package"),
-        ("sample-1.2.3.tar.gz", "sample`", "which is no name of a package"),
-        ("sample-1.2.3.tar.gz", "<b>sample", "which is no name of a package"),
+        ("sample-1.2.3.tar.gz", "../../other", "which is not a package name"),
+        ("sample-1.2.3.tar.gz", "sample`", "which is not a package name"),
+        ("sample-1.2.3.tar.gz", "<b>sample", "which is not a package name"),
         ("sample-1.2.3.tar.gz", "other", "is named after sample 1.2.3, but its metadata says other 1.2.3"),
         ("sample-1.2.4.tar.gz", "sample", "is named after sample 1.2.4, but its metadata says sample 1.2.3"),
         ("sample-1.2.3-any.whl", "sample", "Invalid wheel filename"),
@@ -419,7 +419,7 @@ def test_a_version_may_be_written_in_another_way(tmp_path: Path) -> None:
         {
             "sample-1.2.3/PKG-INFO": METADATA.replace(b"1.2.3", b"1.2.3.0")
             + b"Description-Content-Type: text/plain\n\nA sample.\n",
-            "sample-1.2.3/sample.py": b"",  # twine takes the path that all members share for the top
+            "sample-1.2.3/sample.py": b"",  # twine uses the path that all members share as the top
         },
     )
     assert checked(file).name == "sample"

@@ -32,7 +32,7 @@ def headings(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=page_ids)
 def test_every_link_to_a_file_leads_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCES.sub("", page.read_text())):
-        if "://" in target or target == "performance.json":  # `make bench` writes that one
+        if "://" in target:
             continue
         path, _, anchor = target.partition("#")
         there = (page.parent / path).resolve() if path else page
@@ -92,3 +92,10 @@ def test_every_symptom_is_a_message_of_ours() -> None:
     ]
     assert len(symptoms) > 15
     assert [one for one in symptoms if not any(one in text for text in known)] == []
+
+
+def test_the_files_that_the_threat_model_names_are_there() -> None:
+    rows = re.findall(r"\| ([^|]*) \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w/]+(?:\.py|/))`", row)}
+    assert len(named) > 8
+    assert [name for name in named if not (ROOT / "release_assets" / name).exists()] == []

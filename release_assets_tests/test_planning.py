@@ -1,4 +1,4 @@
-"""What a release would do, decided from what was observed, and how long it takes."""
+"""A release's plan from what was observed, and how long it takes."""
 
 from __future__ import annotations
 
@@ -84,6 +84,8 @@ def world(**changed: Any) -> World:
         "index": served(*FILES),
         "github": hub(*FILES, "SHA256SUMS"),
         "images": images(),
+        "notes": "- fixed",
+        "notes_problem": None,
         "previous": "v1.2.2",
         "change": Change.CODE,
     }
@@ -156,6 +158,13 @@ def test_half_a_publication_uploads_the_rest() -> None:
     assert what(found, "pypi_publication") == "upload the sdist to https://pypi.org/simple/"
     assert what(found, "github_release") == "add SHA256SUMS to https://hub/v1.2.3"
     assert what(plan(github=hub(draft=True)), "github_release").startswith("complete and publish the draft")
+
+
+def test_a_release_without_its_notes_is_blocked() -> None:
+    problem = PermanentError("CHANGELOG.md has no section for 1.2.3.", "Add it, and tag again.")
+    found = plan(github=None, notes=None, notes_problem=problem)
+    assert actions(found)["github_release"] is Action.BLOCKED
+    assert what(found, "github_release") == f"{problem.problem} {problem.remedy}"
 
 
 def test_a_closed_release_takes_no_new_file() -> None:

@@ -10,11 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from release_assets import process
 from release_assets.process import (
@@ -25,12 +22,9 @@ from release_assets.process import (
     CommandTimedOutError,
     Limits,
     environment,
-    printable,
-    redact,
     run,
     started_child,
 )
-from release_assets_tests.strategies import MANY
 
 SECRET = "pypi-AgEIcHlwaS5vcmc/c2Vj+cmV0=="
 
@@ -304,51 +298,6 @@ def test_a_secret_that_a_child_prints_is_seen_nowhere() -> None:
     assert "***" in lines
 
 
-# Redaction
-
-# Any visible character but the asterisk, which is what stands in a secret's place.
-secrets = st.text(
-    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="*"), min_size=8, max_size=60
-)
-neighbours = st.text(st.characters(codec="utf-8"), max_size=6)
-
-
-@given(secrets, neighbours, neighbours)
-@settings(MANY, max_examples=500)
-def test_a_secret_is_hidden_as_it_is_and_in_a_url(secret: str, before: str, after: str) -> None:
-    for form in (secret, quote(secret, safe="")):
-        redacted = redact(f"{before}{form}{after}", [secret])
-        assert "***" in redacted
-        assert form not in redacted
-
-
-@given(secrets, st.binary(max_size=8), st.binary(max_size=8), st.booleans())
-@settings(MANY, max_examples=500)
-def test_a_secret_is_hidden_in_base64_wherever_it_starts(
-    secret: str, before: bytes, after: bytes, url_safe: bool
-) -> None:
-    encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
-    encoded = encode(before + secret.encode() + after).decode()
-    head, _, end = redact(encoded, [secret]).partition("***")
-    # Nothing is left of the secret on either side, whole groups that it shares with its neighbours included.
-    assert encoded.startswith(head)
-    assert len(head) <= -(-len(before) // 3) * 4
-    assert encoded.endswith(end)
-    assert len(end) <= -(-len(after) // 3) * 4
-
-
-@given(st.text())
-@settings(MANY, max_examples=200)
-def test_text_without_a_secret_is_left_alone(text: str) -> None:
-    assert redact(text, []) == text
-    assert redact(text, [""]) == text
-    assert redact(text, ["\ue000-not-in-it"]).replace("\ue000-not-in-it", "") == text
-
-
-def test_a_secret_that_begins_like_another_is_hidden_whole() -> None:
-    assert redact("token-of-sample-2", ["token-of-sample", "token-of-sample-2"]) == "***"
-
-
 def test_a_very_long_line_does_not_show_half_a_secret() -> None:
     lines: list[str] = []
     secret = "s3cr3t-" * 8
@@ -360,31 +309,6 @@ def test_a_very_long_line_does_not_show_half_a_secret() -> None:
         on_line=lines.append,
     )
     assert "s3cr3t" not in "".join(lines)
-
-
-def test_every_secret_is_hidden_every_time() -> None:
-    assert redact("a-token b-token a-token", ["a-token", "b-token"]) == "*** *** ***"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("\x1b[31mred\x1b[0m and \x1b[2Jgone", "red and gone"),
-        ("\x1b]0;a title\x07text", "text"),
-        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("bell\x07 back\x08 \u202eright to left", "bell  back   right to left"),
-        ("two\nlines\tkept", "two\nlines\tkept"),
-    ],
-    ids=["colours", "title", "hyperlink", "controls", "lines"],
-)
-def test_what_would_drive_a_terminal_is_not_shown(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
-def test_a_secret_of_several_lines_is_replaced_line_by_line() -> None:
-    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nshort\n-----END PRIVATE KEY-----\n"
-    assert redact("the key MIIEvQIBADANBgkqhkiG9w0BAQ is shown", [key]) == "the key *** is shown"
-    assert redact("short", [key]) == "short"
 
 
 def test_a_child_that_fills_the_memory_or_the_disk_is_ended(tmp_path: Path) -> None:

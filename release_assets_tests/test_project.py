@@ -1,4 +1,4 @@
-"""What a user declares: defaults that fit, and errors that name the key and hide the secret."""
+"""A project's declaration: defaults that fit, and errors that name the key and hide the secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def declare(**changes: Any) -> Project:
 
 
 def refusal(**changes: Any) -> str:
-    """What the user reads when these attributes are refused."""
+    """Return the error of these attributes."""
     with pytest.raises(ValidationError) as caught:
         declare(**changes)
     return str(caught.value)

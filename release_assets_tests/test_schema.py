@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,11 @@ def test_the_reference_of_all_keys_is_current() -> None:
     for path, row in zip(ATTRIBUTES, rows, strict=True):
         (example,) = [row[-1].removesuffix(" |").strip("`").replace("\\|", "|")]
         assert yaml.safe_load(f"key: {example}")["key"] == ATTRIBUTES[path]["examples"][0], path
+
+
+def test_the_page_of_behavior_names_keys_that_exist() -> None:
+    blocks = {path.partition(".")[0] for path in ATTRIBUTES}
+    named = re.findall(r"`(\w+\.\w+)`", PAGE.with_name("behavior.md").read_text())
+    keys_named = [name for name in named if name.partition(".")[0] in blocks]
+    assert len(keys_named) > 10
+    assert set(keys_named) <= set(ATTRIBUTES)

@@ -13,8 +13,10 @@ from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_holders import observe_pointers
 from release_assets.nodes.image_step import image_registry, point_tag, published_images
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.rollback import ROLLBACK, roll_back
-from release_assets.nodes.step import Recorded, Step, release_node, table
+from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags as floating_tags_of
 from release_assets.rules.image_tags import image_tag

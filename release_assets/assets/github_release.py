@@ -11,15 +11,17 @@ import dagster as dg
 from release_assets.destinations import github
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
-from release_assets.nodes.step import Recorded, Step, release_node, table
+from release_assets.nodes.step import Step
 from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import release_body, release_title
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import Notes, compare_page, release_notes, template_of
-from release_assets.process import redact
 from release_assets.project import Project
 from release_assets.rules.tags import Channel, Release, release_versions
+from release_assets.text import redact
 
 
 def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:

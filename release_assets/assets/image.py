@@ -20,11 +20,11 @@ from release_assets.destinations.attestations import (
     provenance_statement,
 )
 from release_assets.destinations.container import EngineImage, remove_others
-from release_assets.destinations.git import Commit
-from release_assets.destinations.registry import Manifest, Registry, Repository, platform_images
+from release_assets.destinations.registry import Manifest, Registry, platform_images
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
+from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
     PULL,
     compressed_size,
@@ -36,12 +36,14 @@ from release_assets.nodes.image_step import (
     reason_for,
     wanted_labels,
 )
-from release_assets.nodes.step import Recorded, Step, release_node, table
-from release_assets.process import redact
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
 from release_assets.rules.links import commit_link
 from release_assets.rules.tags import shown_tags
+from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
@@ -103,7 +105,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
     with step.stage("engine"):
         engine, fallback = engine_look.result()
-    request = _request(step, image, platform, registry.repository, tag, source.commit, labels, scratch, dist)
+    pull = step.context.run.tags.get(PULL) == "true"
+    request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
     with step.stage("buildx"):
         result = buildx.build(
             request,
@@ -205,48 +208,6 @@ def _built_before(step: Step, request: buildx.BuildRequest, platform: str) -> ch
         if record.asset_materialization is not None:
             return checks.built_before(record.asset_materialization.metadata)
     return None
-
-
-def _request(
-    step: Step,
-    image: Image,
-    platform: str,
-    repository: Repository,
-    tag: str,
-    commit: Commit,
-    labels: Mapping[str, str],
-    scratch: Path,
-    dist: Path,
-) -> buildx.BuildRequest:
-    """What buildx is asked for: the commit is checked out in `scratch`, the published files are in `dist`."""
-    version, source = str(step.release.version), scratch / "source"
-    return buildx.BuildRequest(
-        repository=repository,
-        tag=tag,
-        platform=platform,
-        context=source / image.context,
-        dockerfile=source / image.dockerfile,
-        build_args={name: value.replace("{version}", version) for name, value in image.build_args.items()},
-        build_contexts={
-            "dist": str(dist),
-            **{
-                name: where if "://" in where else str(source / where)
-                for name, where in image.build_contexts.items()
-            },
-        },
-        labels=labels,
-        cache=image.cache,
-        cache_folder=step.image_cache,
-        builder=image.builders.get(platform),
-        source_date_epoch=commit.epoch,
-        reproducible=image.reproducible,
-        pull=step.context.run.tags.get(PULL) == "true",
-        provenance=image.provenance,
-        sbom_generator=image.sbom_generator,
-        emulate_unreachable=image.emulate_unreachable,
-        username_env=image.username_env,
-        token_env=image.token_env,
-    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from release_assets.nodes.image_step import (
     image_source,
     point_tag,
 )
-from release_assets.nodes.step import Recorded, Step, release_node, table
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Image, Project, Sign
 from release_assets.rules.image_tags import image_tag, platform_tag
 

@@ -14,8 +14,10 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.distribution import adopt_published
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
-from release_assets.nodes.step import Recorded, Step, release_node, table
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.links import package_page
 

@@ -9,7 +9,8 @@ import dagster as dg
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build
 from release_assets.nodes.distribution import kept_distribution
-from release_assets.nodes.step import Recorded, Step, release_node
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.tags import shown_tags
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
-from release_assets.nodes.step import Recorded, Step, release_node
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.declared_version import check_version, version_in_pyproject
 from release_assets.rules.links import commit_link
 from release_assets.rules.version_file import version_in_file
+from release_assets.text import one_line
 
 
 def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:

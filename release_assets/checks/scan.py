@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from release_assets.destinations.http import one_line
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.image_step import docker_environment
+from release_assets.nodes.metadata import table
 from release_assets.nodes.release_check import Found
-from release_assets.nodes.step import Step, table
+from release_assets.nodes.step import Step
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.project import Image, Scan
+from release_assets.text import one_line
 
 SCAN_SECONDS = 1800.0  # the first scan downloads the scanner's database
 SHOWN = 50  # findings in the table, the worst first

@@ -8,18 +8,29 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from release_assets.cli.options import EXIT_STATUS, epilog
 from release_assets.errors import DeclarationError, ReleaseError
 
-# Imported when they are called: Dagster takes seconds, and `--help` and completion must not.
+# The first sentence of each command's help. The commands are imported when they are called: Dagster takes
+# seconds, and neither `--help` nor completion may.
 COMMANDS = {
-    "init": "Write a defs.yaml for a repository, from what it holds.",
+    "init": "Look at a clone of a repository and write its defs.yaml.",
     "check": "Try everything that a release will need, with requests that change nothing.",
     "plan": "Show what a release of TAG would do now.",
+    "release": "Release TAG: the package index, the GitHub release, the images and the floating tags.",
+    "status": "Show a release as the world has it, next to what was recorded.",
     "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
     "rollback": "Point the floating tags that point to TAG's release back to the release before it.",
     "schema": "Print the JSON schema of a project's defs.yaml.",
 }
+
+COMPLETION = """\b
+Completion of commands and options:
+  eval "$(_RELEASE_ASSETS_COMPLETE=bash_source release-assets)"    in ~/.bashrc
+  eval "$(_RELEASE_ASSETS_COMPLETE=zsh_source release-assets)"     in ~/.zshrc
+  _RELEASE_ASSETS_COMPLETE=fish_source release-assets | source     in config.fish"""
 
 
 class LazyGroup(click.Group):
@@ -34,7 +45,10 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: Any = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        command.epilog = command.epilog or epilog(f"release-assets {cmd_name}")
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -51,10 +65,24 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing them, and the options of the group."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"{COMPLETION}\n\n{EXIT_STATUS}",
+)
+@click.version_option(package_name="release-assets", message="%(prog)s %(version)s")
 def commands() -> None:
-    """Release Python packages with Dagster."""
+    """Release Python packages with Dagster.
+
+    Each command has a --help of its own, with an example and the variables that it reads.
+    """
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import dagster as dg
 
 from release_assets.cli.launch import Launcher, daemon_is_running
 from release_assets.errors import ReleaseError
-from release_assets.process import printable
+from release_assets.text import printable
 
 LOOK_SECONDS = 0.3  # between two looks at the event log
 RUN_SECONDS = 6 * 3600.0  # as max_runtime_seconds in dagster.yaml
@@ -29,6 +30,11 @@ AT_WORK = [
 ]
 EVENTS = 500  # of one look
 OUTPUT_BYTES = 64 * 1024  # of a step's output in one look: what is shown is its last line
+# Dagster announces a run's nodes by their names.
+ORDER = (
+    "version", "sdist", "wheel", "pypi_publication", "github_release",
+    "image_", "manifest_list", "floating_tags",
+)  # fmt: skip
 # As buildx's lines end: `pushing layers 12.3 of 60.0 MB, 5 s`.
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) of (\d+(?:\.\d+)?) (k?B|[MG]B)\b")
 
@@ -91,6 +97,18 @@ class RunView:
         found = {node.name: node.failure for node in self.nodes.values() if node.failure is not None}
         return found or ({f"run {self.run_id}": self.failure} if self.failure is not None else {})
 
+    @property
+    def in_order(self) -> list[Node]:
+        """The nodes that have begun, in that order, then those that wait, as the graph has them."""
+
+        def rank(node: Node) -> tuple[float, int]:
+            known = next(
+                (number for number, name in enumerate(ORDER) if node.name.startswith(name)), len(ORDER)
+            )
+            return node.started if node.started is not None else math.inf, known
+
+        return sorted(self.nodes.values(), key=rank)
+
     def apply(self, entry: dg.EventLogEntry) -> None:
         """Take one event, in their order."""
         event = entry.dagster_event
@@ -140,6 +158,8 @@ class RunView:
         if entry.step_key is None:
             return
         node = self._node(_node_of(entry.step_key))
+        if node.started is None:
+            return  # Dagster says of each node after one that failed that it does not run
         node.line = _first_line(entry.user_message)
         if int(entry.level) >= logging.WARNING:
             self.warnings.append(f"{node.name}: {printable(entry.user_message)}")

@@ -13,8 +13,8 @@ from release_assets.init.draft import Draft, answered, draft, project_name
 from release_assets.init.package import Package
 from release_assets.init.repository import Repository, look_at
 from release_assets.init.template import render, variables
-from release_assets.process import printable
 from release_assets.project import Project
+from release_assets.text import printable
 
 
 @click.command()

@@ -27,7 +27,8 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from release_assets.cli.interruptions import Interruptions
 from release_assets.errors import ReleaseError
-from release_assets.process import CommandFailedError, printable, started_child
+from release_assets.process import CommandFailedError, started_child
+from release_assets.text import printable
 
 LOCATION = "release_assets"  # as in workspace.yaml
 REPOSITORY = "__repository__"  # as Dagster calls the definitions of a code location

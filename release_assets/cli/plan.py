@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from release_assets.cli.options import json_option, project_option
-from release_assets.cli.runs import declared_project, records_instance, release_of
+from release_assets.cli.options import epilog, json_option, project_option
+from release_assets.cli.runs import declared_project, records_instance, refuse_pointer, release_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import columns, duration, print_lines
 from release_assets.nodes.preflight import needs
@@ -31,7 +31,7 @@ MARKS = {
 }
 
 
-@click.command()
+@click.command(epilog=epilog("release-assets plan v1.2.3", "release-assets plan v1.2.3 --json"))
 @click.argument("tag")
 @project_option
 @json_option("Print the plan as one line of JSON.")
@@ -48,6 +48,7 @@ def plan(tag: str, project: str | None, as_json: bool) -> None:
     """
     declared = declared_project(project)
     release, remote_tags = release_of(declared, tag)
+    refuse_pointer(declared, tag, remote_tags)
     with records_instance() as instance:
         world = observe(declared, release, remote_tags, instance)
         planned = plan_release(declared, world, datetime.now(UTC))
@@ -81,6 +82,8 @@ def _lines(
     ]
     if plan.moves:
         lines += ["", "Floating tags:", *move_lines(plan.moves, digests=False)]
+    if world.notes is not None:
+        lines += ["", "Release notes:", *(f"  {escape(line)}".rstrip() for line in world.notes.splitlines())]
     lines += ["", *_how_long(world, takes), _secrets(secrets)]
     blocked = [node.node for node in plan.nodes if node.action is Action.BLOCKED]
     if blocked:
@@ -127,6 +130,7 @@ def _answer(
         "blocked": plan.is_blocked,
         "nodes": [{"node": node.node, "action": node.action.value, "what": node.what} for node in plan.nodes],
         "floating_tags": as_rows(plan.moves),
+        "notes": world.notes,
         "seconds": {
             "package": round(takes.package, 1),
             "images": round(takes.images, 1),

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import click
+import dagster as dg
 from rich.markup import escape
 
-from release_assets.cli.options import json_option, project_option, verbose_option
+from release_assets.assets.floating_tags import recorded_digests
+from release_assets.cli.options import (
+    SECRETS,
+    dry_run_option,
+    epilog,
+    json_option,
+    project_option,
+    verbose_option,
+)
 from release_assets.cli.runs import declared_project, release_of, runs_of
+from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
+from release_assets.cli.trial import try_images
 from release_assets.nodes.image_step import image_name
+from release_assets.planning.observed import Hidden, Images
+from release_assets.planning.plan import PENDING
+from release_assets.planning.world import observe_images, step_of
+from release_assets.project import Project
+from release_assets.rules.tag_moves import TagMove, as_rows, moves_forward
+from release_assets.rules.tags import Release
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        'release-assets rebuild v1.2.3 --pull --reason "CVE-2026-12345 in the base image"',
+        "release-assets rebuild v1.2.3 --platform linux/arm64 --dry-run",
+        secrets=SECRETS,
+    )
+)
 @click.argument("tag")
 @project_option
 @click.option(
@@ -21,6 +45,7 @@ from release_assets.nodes.image_step import image_name
 )
 @click.option("--pull", is_flag=True, help="Pull the base images again, for a fix in one of them.")
 @click.option("--reason", default="release-assets rebuild", help="Say why. It is recorded with the images.")
+@dry_run_option("Build the images, push nothing, and show what would move.")
 @json_option("Print the old and new digests as one line of JSON.")
 @verbose_option
 def rebuild(
@@ -29,6 +54,7 @@ def rebuild(
     platforms: tuple[str, ...],
     pull: bool,
     reason: str,
+    dry_run: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -44,9 +70,14 @@ def rebuild(
     for platform in platforms:
         if platform not in of_project:
             raise click.UsageError(f"{platform!r} is not among the platforms: {', '.join(of_project)}.")
-    release, _ = release_of(declared, tag)
+    release, remote_tags = release_of(declared, tag)
     images = [image_name(platform) for platform in platforms or of_project]
     with runs_of(declared, verbose=verbose) as runs:
+        if dry_run:
+            try_images(runs, release, remote_tags, declared.image, platforms or of_project, pull=pull)
+            moves = _moves(declared, release, remote_tags, runs.instance)
+            _say_what_would_move(declared, release, moves, as_json=as_json)
+            return
         view = runs.run(
             f"{declared.project}_docker",
             release.tag,
@@ -64,9 +95,42 @@ def rebuild(
     ]
     moved = str(metadata["floating_tags"]["moved"])
     if as_json:
-        click.echo(json.dumps({"project": declared.project, "tag": tag, "images": digests, "moved": moved}))
+        click.echo(
+            json.dumps(
+                {"project": declared.project, "tag": tag, "dry_run": False, "images": digests, "moved": moved}
+            )
+        )
         return
     lines = []
     for row in digests:
         lines += [escape(row["image"]), f"  {row['before']} →", f"  {row['after']}"]
     print_lines([*lines, f"Floating tags moved: {escape(moved)}."])
+
+
+def _moves(
+    project: Project, release: Release, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
+) -> list[TagMove] | Hidden:
+    """Return where the floating tags would go when the images had been built again."""
+    step = step_of(project, release.tag, remote_tags, instance)
+    images = observe_images(project, release, remote_tags, frozenset(recorded_digests(step)))
+    if not isinstance(images, Images):
+        return images if images is not None else []
+    own = {images.whole.digest} if images.whole is not None else set()
+    return moves_forward(release, PENDING, images.floating, images.published, {*images.earlier, *own})
+
+
+def _say_what_would_move(
+    project: Project, release: Release, moves: list[TagMove] | Hidden, *, as_json: bool
+) -> None:
+    if as_json:
+        tags = as_rows(moves) if isinstance(moves, list) else []
+        click.echo(
+            json.dumps({"project": project.project, "tag": release.tag, "dry_run": True, "tags": tags})
+        )
+        return
+    lines = ["[green]✓[/] the images can be built; nothing was pushed"]
+    if isinstance(moves, Hidden):
+        lines.append(f"What would move: {escape(moves.why)}")
+    elif moves:
+        lines += ["Floating tags:", *move_lines(moves, digests=False)]
+    print_lines(lines)

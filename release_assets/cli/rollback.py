@@ -13,7 +13,14 @@ import dagster as dg
 from packaging.version import Version
 from rich.markup import escape
 
-from release_assets.cli.options import dry_run_option, json_option, project_option, verbose_option
+from release_assets.cli.options import (
+    SECRETS,
+    dry_run_option,
+    epilog,
+    json_option,
+    project_option,
+    verbose_option,
+)
 from release_assets.cli.runs import dagster_instance, declared_project, release_of, runs_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
@@ -32,7 +39,13 @@ from release_assets.rules.tag_moves import TagMove, as_rows
 from release_assets.rules.tags import Release
 
 
-@click.command()
+@click.command(
+    epilog=epilog(
+        'release-assets rollback v1.2.3 --reason "it does not start"',
+        "release-assets rollback v1.2.3 --to v1.2.1 --dry-run",
+        secrets=SECRETS,
+    )
+)
 @click.argument("tag")
 @project_option
 @click.option("--to", "to_tag", metavar="TAG", help="Go to this release instead of the highest one before.")

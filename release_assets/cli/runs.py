@@ -23,6 +23,7 @@ from release_assets.definitions import declarations, projects_folder
 from release_assets.destinations import git
 from release_assets.errors import ReleaseError
 from release_assets.project import Project
+from release_assets.rules.pointers import pointers
 from release_assets.rules.tags import ParsedTag, Release, TagKind, channel_of, parse_tag
 
 END_SECONDS = 60.0  # for a run to end when it is told to, as cancel_timeout_seconds in dagster.yaml
@@ -83,6 +84,25 @@ def release_of(project: Project, tag: str) -> tuple[Release, dict[str, str]]:
     else:
         words += f" Release tags of {project.project} are written {project.tags.release!r}."
     raise click.UsageError(words)
+
+
+def refuse_pointer(project: Project, tag: str, tags: Mapping[str, str]) -> None:
+    """Raise UsageError for a tag such as `v1` that points to the commit of the release `v1.2.3`."""
+    target = pointers(tags, project.tags.patterns).get(tag)
+    if target is not None:
+        raise click.UsageError(f"{tag!r} is not a release: it points to {target!r}. Name that tag.")
+
+
+def observed_releases(project: Project) -> tuple[list[Release], dict[str, str]]:
+    """Return all releases that the remote has a tag for, the highest version first, and all of its tags."""
+    tags = git.observe_tags(project.repository)
+    found = []
+    for name in release_tags(project, tags):
+        parsed = parse_tag(name, project.tags.patterns)
+        if isinstance(parsed, ParsedTag):
+            channel = channel_of(parsed.kind, parsed.version)
+            found.append(Release(name, parsed.version, tags[name], channel))
+    return found, tags
 
 
 def release_tags(project: Project, tags: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How the moves of floating tags are shown: versions and reasons, and whole digests where they are known."""
+"""Show the moves of floating tags: versions and reasons, and whole digests where they are known."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from release_assets.cli.follow import Display, Node, RunView, State
-from release_assets.process import printable
+from release_assets.text import printable
 
 MARKS = {
     State.WAITING: "[dim]·[/]",
@@ -35,6 +35,7 @@ MARKS = {
     State.FAILED: "[red]✗[/]",
 }
 BAR_CHARACTERS = 20
+BAR_FITS = 80  # columns of a terminal: a narrower one shows the amount without its bar
 LOOKS_PER_SECOND = 4
 
 
@@ -82,7 +83,7 @@ def duration(seconds: float) -> str:
 def node_lines(view: RunView, now: float) -> list[str]:
     """Return a line for each node of a run that has ended; one that never ran says so."""
     rows = []
-    for node in view.nodes.values():
+    for node in view.in_order:
         took = duration(node.seconds(now)) if node.started is not None else "[dim]not run[/]"
         retries = f"[dim]{node.retries} retries[/]" if node.retries else ""
         rows.append([MARKS[node.state], escape(node.name), took, retries])
@@ -111,7 +112,7 @@ class PlainDisplay:
 
     def update(self, view: RunView) -> None:
         """Print what changed since the last time."""
-        for node in view.nodes.values():
+        for node in view.in_order:
             state = node.state, node.retries
             before = self._seen.get(node.name, (State.WAITING, 0))
             self._seen[node.name] = state
@@ -162,7 +163,7 @@ class LiveDisplay:
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        for node in view.nodes.values():
+        for node in view.in_order:
             took = duration(node.seconds(time.time())) if node.started is not None else ""
             table.add_row(self._mark(node), Text(node.name), took, self._detail(node))
         self._live.update(Group(table))
@@ -180,11 +181,11 @@ class LiveDisplay:
         if node.amount is None:
             return Text(node.line, style="dim")
         done, whole, unit = node.amount
+        amount = Text(f"{done:g} of {whole:g} {unit}", style="dim", no_wrap=True)
+        if self._console.width < BAR_FITS:
+            return amount
         line = Table.grid(padding=(0, 1))
-        line.add_row(
-            ProgressBar(total=whole, completed=done, width=BAR_CHARACTERS),
-            Text(f"{done:g} of {whole:g} {unit}", style="dim"),
-        )
+        line.add_row(ProgressBar(total=whole, completed=done, width=BAR_CHARACTERS), amount)
         return line
 
     def say(self, line: str) -> None:

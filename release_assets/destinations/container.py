@@ -8,14 +8,12 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.registry import Repository
 from release_assets.errors import TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 
-PULL_SECONDS = 1800.0
-START_SECONDS = 120.0  # QEMU starts Python in one to three
-CLEAN_SECONDS = 60.0
 # docker's own failure, not the container's: the engine or the registry.
 ENGINE_FAILED = 125
 NOT_THE_ENGINE = re.compile(r"exec format error|executable file not found|no such file or directory: unknown")
@@ -77,11 +75,13 @@ def remove_others(image: EngineImage, suffix: str, *, secrets: Sequence[str]) ->
         "--format", "{{.Repository}}:{{.Tag}}",
     ]  # fmt: skip
     with contextlib.suppress(CommandFailedError):
-        found = run([*image.docker, *look], env=image.env, timeout=CLEAN_SECONDS, secrets=secrets).split()
+        found = run(
+            [*image.docker, *look], env=image.env, timeout=bounds.BOUNDS.clean_seconds, secrets=secrets
+        ).split()
         others = [reference for reference in found if reference != f"{shown}:{image.tag}"]
         if others:
             remove = [*image.docker, "image", "rm", *others]
-            run(remove, env=image.env, timeout=CLEAN_SECONDS, secrets=secrets)
+            run(remove, env=image.env, timeout=bounds.BOUNDS.clean_seconds, secrets=secrets)
 
 
 class _MissingImageError(Exception):
@@ -95,7 +95,7 @@ def _pull(image: EngineImage, secrets: Sequence[str]) -> None:
     """
     pull = [*image.docker, "pull", "--platform", image.platform, image.reference]
     try:
-        output = run(pull, env=image.env, timeout=PULL_SECONDS, secrets=secrets)
+        output = run(pull, env=image.env, timeout=bounds.BOUNDS.pull_seconds, secrets=secrets)
     except CommandFailedError as error:
         said = " ".join(error.tail) or error.reason
         raise TransientError(f"{image.reference} could not be pulled: {said}", AGAIN) from None
@@ -119,7 +119,9 @@ def _started(
     ]  # fmt: skip
     ended = False
     try:
-        output = run(argv, env=image.env, timeout=START_SECONDS, secrets=secrets, on_line=log)
+        output = run(
+            argv, env=image.env, timeout=bounds.BOUNDS.container_seconds, secrets=secrets, on_line=log
+        )
         ended = True
     except CommandTimedOutError:
         raise
@@ -136,5 +138,5 @@ def _started(
             # Ending docker's client does not end the container.
             with contextlib.suppress(CommandFailedError):
                 remove = [*image.docker, "rm", "--force", "--volumes", name]
-                run(remove, env=image.env, timeout=CLEAN_SECONDS, secrets=secrets)
+                run(remove, env=image.env, timeout=bounds.BOUNDS.clean_seconds, secrets=secrets)
     return output

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
-COSIGN_SECONDS = 180.0
 # How cosign finds the identity of a CI job or a workload for a keyless signature.
 IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SIGSTORE_ID_TOKEN")
 PRIVATE, PUBLIC = "RELEASE_ASSETS_COSIGN_KEY", "RELEASE_ASSETS_COSIGN_PUBLIC_KEY"
@@ -125,7 +126,11 @@ def _cosign(
     hidden = [*secrets, *([key.pem, key.password] if key else []), *needed.values()]
     try:
         return run(
-            ["cosign", *arguments], env={**env, **needed}, timeout=COSIGN_SECONDS, secrets=hidden, on_line=log
+            ["cosign", *arguments],
+            env={**env, **needed},
+            timeout=bounds.BOUNDS.cosign_seconds,
+            secrets=hidden,
+            on_line=log,
         )
     except CommandFailedError as error:
         if error.returncode is None and "was not found" in error.reason:
@@ -138,7 +143,7 @@ def _cosign(
 
 def _offline(env: Mapping[str, str]) -> list[str]:
     """What cosign 3 wants to hear in addition, if a signature is not to be put into the public log."""
-    text = run(["cosign", "sign", "--help"], env=env, timeout=COSIGN_SECONDS)
+    text = run(["cosign", "sign", "--help"], env=env, timeout=bounds.BOUNDS.cosign_seconds)
     flags = ("--use-signing-config", "--new-bundle-format")
     return [f"{flag}=false" for flag in flags if flag in text]
 

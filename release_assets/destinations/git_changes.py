@@ -1,12 +1,11 @@
-"""Which files differ between two commits of a mirror."""
+"""Compare two commits of a mirror by their files."""
 
 from __future__ import annotations
 
+from release_assets.destinations import bounds
 from release_assets.destinations.git import Mirror
 from release_assets.errors import TransientError
 from release_assets.process import CommandFailedError, environment, run
-
-SECONDS = 60.0
 
 
 def changed_files(mirror: Mirror, before: str, after: str) -> list[str]:
@@ -19,7 +18,11 @@ def changed_files(mirror: Mirror, before: str, after: str) -> list[str]:
     # Plumbing: nothing in a person's configuration changes what it prints.
     argv = ["git", "--git-dir", str(mirror.path), "diff-tree", "-r", "-z", "--no-renames", "--name-only"]
     try:
-        output = run([*argv, before, after, "--"], env=environment(LC_ALL="C.UTF-8"), timeout=SECONDS)
+        output = run(
+            [*argv, before, after, "--"],
+            env=environment(LC_ALL="C.UTF-8"),
+            timeout=bounds.BOUNDS.git_history_seconds,
+        )
     except CommandFailedError as error:
         raise TransientError(
             f"git cannot compare {before} with {after}: {error.reason}", "Run the same command again."

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from release_assets.destinations import bounds
 from release_assets.destinations.registry import MANIFESTS
-
-WAIT_SECONDS = 3 * 3600.0  # for another release's build of the same platform, at most
 
 
 @contextlib.contextmanager
@@ -27,7 +26,7 @@ def local_cache(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         log(f"waiting for another build, which uses the cache in {folder}")
-        lock.acquire(timeout=WAIT_SECONDS)
+        lock.acquire(timeout=bounds.BOUNDS.cache_lock_seconds)
     try:
         if folder.exists() and reachable_blobs(folder) is None:
             # buildx would fail over it, again and again.

@@ -126,7 +126,7 @@ def build(
         seconds["environment"] = middle - started
         seconds["build"] = time.monotonic() - middle
     # Our own open() would follow a link that the backend left, to a file that it could not see itself,
-    # and wait for ever at a pipe.
+    # and wait without end at a pipe.
     files = sorted(output.iterdir()) if not output.is_symlink() and output.is_dir() else []
     if len(files) != 1:
         names = ", ".join(shown(file.name) for file in files[:10]) or "none"
@@ -137,7 +137,7 @@ def build(
     (file,) = files
     if file.is_symlink() or not file.is_file() or _kind_of(file.name) != kind:
         raise PermanentError(
-            f"the build backend made {shown(file.name)}, which is no {kind}",
+            f"the build backend made {shown(file.name)}, which is not {SAMPLES[kind].partition(' (')[0]}",
             f"Make the backend leave a regular file with the name of {SAMPLES[kind]}.",
         )
     return file
@@ -156,7 +156,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!-]*")
 
 
 def _kind_of(filename: str) -> Literal["sdist", "wheel"] | None:
-    """What a file is by its name; None where it is neither."""
+    """Return the kind of a file by its name, or None where it is neither."""
     if not NAME.fullmatch(filename):
         return None
     return "wheel" if filename.endswith(".whl") else "sdist" if filename.endswith(".tar.gz") else None
@@ -335,7 +335,7 @@ def _check_file_name(filename: str, name: str, version: Version) -> None:
         )
     except InvalidName:
         raise PermanentError(
-            f"{filename} is named {name[:200]!r} in its metadata, which is no name of a package",
+            f"{filename} is named {name[:200]!r} in its metadata, which is not a package name",
             "Use letters, digits, and . _ - between them.",
         ) from None
     except (InvalidSdistFilename, InvalidWheelFilename) as error:
@@ -374,9 +374,9 @@ def _unreadable(file: Path, error: Exception) -> PermanentError:
 
 
 def read_metadata(file: Path) -> RawMetadata:
-    """The core metadata in a file: PKG-INFO of an sdist, METADATA of a wheel.
+    """Return the core metadata in a file: PKG-INFO of an sdist, METADATA of a wheel.
 
-    Raises PermanentError where the file is no sdist or wheel.
+    Raises PermanentError where the file is not an sdist or wheel.
     """
     try:
         content = _metadata_of_wheel(file) if file.suffix == ".whl" else _metadata_of_sdist(file)
@@ -408,9 +408,9 @@ def _metadata_of_sdist(file: Path) -> bytes | None:
 
 
 def same_contents(ours: Path, theirs: Path) -> bool:
-    """Whether two sdists or wheels hold the same files with the same bytes, however they were packed.
+    """Return whether two sdists or wheels hold the same files with the same bytes, however they were packed.
 
-    setuptools packs an sdist anew with other times in it, so equal bytes cannot be asked for. The index may
+    setuptools packs an sdist again with other times in it, so equal bytes cannot be expected. The index may
     serve a bomb: what is unpacked is bounded. Raises PermanentError where a file cannot be read.
     """
     return _contents(ours) == _contents(theirs)

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from release_assets.text import one_line
+
 HEADER = """\
 # What is released, and where it goes. `release-assets check` tries everything that this file names,
 # `release-assets schema` prints every key. Variables are named here; their values are never in this file.
@@ -123,7 +125,7 @@ def _top(name: str, attributes: Mapping[str, Any], comments: Mapping[tuple[str, 
 
 def _line(level: int, key: str, value: Any, comment: str) -> str:
     text = f"{'  ' * level}{key}:{'' if value is None else ' ' + scalar(value)}"
-    shown = _one_line(comment)
+    shown = one_line(comment, limit=1000)
     return f"{text}  # {shown}" if shown else text
 
 
@@ -161,7 +163,3 @@ def _texts(value: Any) -> Iterator[str]:
         yield from (text for pair in value.items() for part in pair for text in _texts(part))
     elif isinstance(value, Sequence):
         yield from (text for item in value for text in _texts(item))
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())

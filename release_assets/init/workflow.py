@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from release_assets.text import one_line
+
 NODE_LIMIT = 20_000  # values in a workflow, each alias counted with all that it stands for
 COMBINATIONS = 64  # of a job's matrix that are looked at
 STEPS = 1_000  # of a workflow, those of each combination counted
@@ -165,8 +167,8 @@ def _step(
     first = next((line.strip() for line in (run or "").splitlines() if line.strip()), "")
     name = entry.get("name") if isinstance(entry.get("name"), str) else ""
     return Step(
-        job=_one_line(job),
-        name=_one_line(name or uses or first or str(number)),
+        job=one_line(job, limit=59),
+        name=one_line(name or uses or first or str(number), limit=59),
         uses=uses.partition("@")[0].lower(),
         run=_with_variables(script, {**env, **own}),
         inputs=_resolved(_strings(entry.get("with")), values),
@@ -266,8 +268,3 @@ def _resolved(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, 
     for _ in range(2):
         here |= {f"env.{name}": resolve(value, here) for name, value in values.items()}
     return {name: resolve(value, here) for name, value in values.items()}
-
-
-def _one_line(text: str) -> str:
-    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return shown if len(shown) <= 60 else f"{shown[:59]}…"

@@ -1,4 +1,4 @@
-"""What sdist and wheel share: kept once, adopted where the index has them, never silently replaced."""
+"""The nodes of sdist and wheel: kept once, adopted where the index has them, never silently replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.files import check, read_metadata, same_contents
 from release_assets.distributions.store import Distribution, Kind, sha256_of
 from release_assets.errors import ConflictError
-from release_assets.nodes.step import Recorded, Step
+from release_assets.nodes.node import Recorded
+from release_assets.nodes.step import Step
 from release_assets.rules import warehouse
 
 
@@ -113,7 +114,7 @@ def refuse_closed_release(step: Step, kind: Kind) -> None:
 
 
 def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, IndexFile]) -> Distribution:
-    """What the index serves in the place of `kept`, kept from now on; `kept` itself where that is the same.
+    """Return what the index serves in the place of `kept`, kept from now on; or `kept` where it is that.
 
     Two daemons that release the same tag build twice, and the bytes that came first are the release's.
     Raises ConflictError where the contents differ.

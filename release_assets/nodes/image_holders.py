@@ -1,4 +1,4 @@
-"""Which release an image tag points to, as the registry has it."""
+"""Find the release that an image tag points to, as the registry has it."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from release_assets.destinations.http import one_line
 from release_assets.destinations.registry import Manifest, Registry
 from release_assets.errors import ConflictError
 from release_assets.nodes.image_holders import REVISION, labels_of
 from release_assets.nodes.image_step import ImageSource
 from release_assets.nodes.step import Step
+from release_assets.text import one_line
 
 
 @dataclass(frozen=True)

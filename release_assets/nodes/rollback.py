@@ -12,7 +12,9 @@ from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_holders import observe_pointers, version_of
 from release_assets.nodes.image_step import point_tag
-from release_assets.nodes.step import Recorded, Step, table
+from release_assets.nodes.metadata import table
+from release_assets.nodes.node import Recorded
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.image_tags import floating_tags, image_tag, published_versions, tagged_versions
 from release_assets.rules.tag_moves import (

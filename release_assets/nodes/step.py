@@ -1,51 +1,28 @@
-"""What every node of the graph shares: which release it works on, how it reports, how it fails."""
+"""Step: one node at work on one release, with its source, its store, its secrets and its seconds."""
 
-# No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
 
 import dagster as dg
 from upath import UPath
 
 from release_assets.destinations import git
 from release_assets.distributions.store import Distribution, DistributionStore, Kind
-from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
-from release_assets.nodes.release_check import Declared, Found, check_specs, refuse_blocked
-from release_assets.process import printable, redact
+from release_assets.errors import PermanentError
 from release_assets.project import Project
 from release_assets.rules.declared_version import name_in_pyproject
 from release_assets.rules.tags import MalformedTag, ParsedTag, Release, TagKind, channel_of, parse_tag
 from release_assets.secrets import read_secret, read_secrets
-
-RETRIES = 4
-# 3, 6, 12, 24 s: without jitter, which could let all five attempts fall into one short outage.
-RETRY_POLICY = dg.RetryPolicy(max_retries=RETRIES, delay=3, backoff=dg.Backoff.EXPONENTIAL)
-# Seconds; an attempt that took longer is repeated once and not four times, so that a server which accepts and
-# never answers is told within minutes.
-LONG_ATTEMPT = 120.0
-LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask for is less
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at.
-
-    `checks` is what each of the node's checks found, by its name.
-    """
-
-    data_version: str
-    metadata: Mapping[str, Any]
-    checks: Mapping[str, Found] = field(default_factory=dict)
+from release_assets.text import printable, redact
 
 
 @dataclass
@@ -206,169 +183,3 @@ class Step:
                 for folder, _, _ in os.walk(path):
                     Path(folder).chmod(0o700)
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def release_node(
-    project: Project,
-    partitions: dg.DynamicPartitionsDefinition,
-    *,
-    name: str,
-    kinds: set[str],
-    description: str,
-    deps: Iterable[str] = (),
-    pool: str | None = None,
-    checks: Sequence[Declared] = (),
-) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
-    """Makes an asset of the graph from a function that does its work on one release.
-
-    A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
-    again can help: those observe the destination first, as every run of a node does.
-    The node's checks are part of its step. Where a blocking one fails, what was made stays recorded with what
-    the checks found, the step fails in the check's words, and nothing downstream starts.
-    """
-    key = dg.AssetKey([project.project, name])
-
-    def decorate(work: Callable[[Step], Recorded]) -> dg.AssetsDefinition:
-        @dg.asset(
-            key=key,
-            deps=[dg.AssetKey([project.project, dep]) for dep in deps],
-            group_name=project.project,
-            partitions_def=partitions,
-            description=description,
-            kinds=kinds,
-            owners=project.owners,
-            code_version="1",
-            pool=pool,
-            retry_policy=RETRY_POLICY,
-            check_specs=check_specs(key, checks, partitions),
-        )
-        def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-            step = Step(project, context)
-            with clear_failures(step):
-                recorded = work(step)
-            yield dg.MaterializeResult(
-                metadata={
-                    **clean_metadata(recorded.metadata, step.secrets),
-                    **_timings(step.seconds, time.monotonic() - step.started),
-                },
-                data_version=dg.DataVersion(recorded.data_version),
-                check_results=[
-                    dg.AssetCheckResult(
-                        check_name=name,
-                        passed=found.state == "ok",
-                        severity=found.severity,
-                        description=printable(redact(found.description, step.secrets)),
-                        metadata=clean_metadata(found.metadata, step.secrets),
-                    )
-                    for name, found in recorded.checks.items()
-                ],
-            )
-            with clear_failures(step):
-                refuse_blocked(checks, recorded.checks)
-
-        return materialize
-
-    return decorate
-
-
-@contextlib.contextmanager
-def clear_failures(step: Step) -> Iterator[None]:
-    """Turns what goes wrong in the block into Dagster's failure, after a pause where one was asked for."""
-    try:
-        yield
-    except ReleaseError as error:
-        if is_tried_again(error, step.context.retry_number, time.monotonic() - step.started):
-            error = wait_as_asked(error, step.say)
-            raise _failure(error, step, again=isinstance(error, TransientError)) from None
-        raise _failure(error, step, again=False) from None
-    except Exception as error:
-        # A mistake of ours would be made again: it is shown at once, with its traceback. As text of ours:
-        # Dagster would write down the words of every error in the chain, and a library's may hold a token.
-        told = printable(redact("".join(traceback.format_exception(error)), step.secrets))
-        what = printable(redact(repr(error), step.secrets))
-        raise dg.Failure(
-            f"release-assets itself failed: {what}\n\nWhat to do: report it with the traceback, which is in "
-            "this failure's metadata. Nothing is lost, and it can be materialized again.",
-            metadata={"traceback": dg.MetadataValue.text(told), "kind": "mistake"},
-            allow_retries=False,
-        ) from None
-
-
-def is_tried_again(error: ReleaseError, retries: int, seconds: float) -> TypeGuard[TransientError]:
-    """Whether an attempt that took so many `seconds`, after so many `retries`, is followed by another."""
-    return isinstance(error, TransientError) and retries < (1 if seconds > LONG_ATTEMPT else RETRIES)
-
-
-def wait_as_asked(
-    error: TransientError, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
-) -> ReleaseError:
-    """Wait for as long as the destination asks, telling so before; the error to fail this attempt with.
-
-    Where it asks for more than `LONGEST_WAIT`, that is a PermanentError which says from when on it can be
-    tried: a run must not sit for hours.
-    """
-    if error.wait > LONGEST_WAIT:
-        when = datetime.now(UTC) + timedelta(seconds=error.wait)
-        return PermanentError(
-            f"{error.problem} It asks to be left alone for {error.wait:.0f} s.",
-            f"Materialize again after {when:%Y-%m-%d %H:%M} UTC. Nothing is lost.",
-        )
-    if error.wait:
-        say(f"{error.problem} It asks for {error.wait:.0f} s of rest: waiting, then trying again.")
-        sleep(error.wait)
-    return error
-
-
-def _failure(error: ReleaseError, step: Step, *, again: bool) -> dg.Failure:
-    """In the error's words; retried where that can help."""
-    problem = printable(redact(error.problem, step.secrets))
-    remedy = printable(redact(error.remedy, step.secrets))
-    kind = (
-        "conflict" if isinstance(error, ConflictError)
-        else "permanent" if isinstance(error, PermanentError)
-        else "passing"
-    )  # fmt: skip
-    return dg.Failure(
-        description=f"{problem}\n\nWhat to do: {remedy}",
-        metadata={
-            "problem": problem,
-            "what_to_do": remedy,
-            "kind": kind,
-            **_timings(step.seconds, None),
-        },
-        allow_retries=again,
-    )
-
-
-def clean_metadata(metadata: Mapping[str, Any], secrets: Sequence[str]) -> dict[str, Any]:
-    """Metadata without the secrets: a server that knows a token can put it into a URL, a title or a text."""
-    return {name: _clean(value, secrets) for name, value in metadata.items()}
-
-
-def _clean(value: Any, secrets: Sequence[str]) -> Any:
-    match value:
-        case str():
-            return redact(value, secrets)
-        case dg.TextMetadataValue(text=text):
-            return dg.MetadataValue.text(redact(text or "", secrets))
-        case dg.UrlMetadataValue(url=url):
-            return dg.MetadataValue.url(redact(url or "", secrets))
-        case dg.MarkdownMetadataValue(md_str=text):
-            return dg.MetadataValue.md(redact(text or "", secrets))
-        case dg.TableMetadataValue(records=records):
-            return table({name: _clean(cell, secrets) for name, cell in row.data.items()} for row in records)
-    return value
-
-
-def _timings(seconds: Mapping[str, float], total: float | None) -> dict[str, dg.MetadataValue]:
-    values: dict[str, dg.MetadataValue] = {
-        f"seconds/{stage}": dg.MetadataValue.float(round(spent, 3)) for stage, spent in seconds.items()
-    }
-    if total is not None:
-        values["seconds/total"] = dg.MetadataValue.float(round(total, 3))
-    return values
-
-
-def table(rows: Iterable[Mapping[str, str | int | float | bool]]) -> dg.MetadataValue:
-    """Rows as a table in the UI; rows must not be empty."""
-    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])

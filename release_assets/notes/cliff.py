@@ -8,7 +8,8 @@ from pathlib import Path
 
 from release_assets.distributions import isolation
 from release_assets.errors import PermanentError
-from release_assets.process import CommandFailedError, Limits, environment, printable, run
+from release_assets.process import CommandFailedError, Limits, environment, run
+from release_assets.text import printable
 
 SECONDS = 120.0
 LIMITS = Limits(memory=2 * 1024**3, file=64 * 1024**2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from release_assets.rules.pointers import pointers
 from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
 
 
@@ -16,7 +17,10 @@ def previous_release(release: Release, tags: Mapping[str, str], patterns: TagPat
     is skipped: nothing changed since then.
     """
     below: list[tuple[ParsedTag, str]] = []
+    moving = pointers(tags, patterns)
     for name, commit in tags.items():
+        if name in moving:
+            continue
         tag = parse_tag(name, patterns)
         if not isinstance(tag, ParsedTag) or tag.kind is not TagKind.RELEASE:
             continue
@@ -26,5 +30,5 @@ def previous_release(release: Release, tags: Mapping[str, str], patterns: TagPat
             below.append((tag, name))
     if not below:
         return None
-    # Of v1.2.0 and v1.2, which are the same version, the one that says more: the other may be moved.
+    # Of v1.2.0 and v1.2, the same version on two commits, the one that says more.
     return max(below, key=lambda one: (one[0].version, len(one[0].version.release), one[1]))[1]

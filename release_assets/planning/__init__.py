@@ -1,1 +1,1 @@
-"""What a release would do now: what is observed and recorded, and what follows from it."""
+"""Plan a release from what is observed and recorded."""

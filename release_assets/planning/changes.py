@@ -1,4 +1,4 @@
-"""What changed between two releases, as far as it decides how long the images take. Pure."""
+"""Classify what changed between two releases by how long the images take. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of a release in git, the store and the destinations: values only."""
+"""Values that hold what is seen of a release in git, the store and the destinations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class TaggedImage:
-    """What an image tag points to: the digest, and the commits that its images say they were built from."""
+    """The target of an image tag: the digest, and the commits that its images say they were built from."""
 
     digest: str
     revisions: frozenset[str]
@@ -33,7 +33,7 @@ class TaggedImage:
 
 @dataclass(frozen=True)
 class Images:
-    """What the registry holds of a release."""
+    """The images of a release in the registry."""
 
     whole: TaggedImage | None  # under 1.2.3
     platforms: Mapping[str, TaggedImage | None]  # under 1.2.3-amd64 and so on
@@ -57,5 +57,7 @@ class World:
     index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
     github: PublishedRelease | Hidden | None
     images: Images | Hidden | None  # None where the project declares none
+    notes: str | None  # the text of the GitHub release; None where GitHub writes it, or there is none
+    notes_problem: ReleaseError | None  # why the project's source of notes has none
     previous: str | None  # the tag of the release before, by version
     change: Change

@@ -1,4 +1,4 @@
-"""What a release would do now, node by node, and for how long. Pure: what was observed goes in."""
+"""Plan a release node by node, and estimate how long it takes. Pure: what was observed goes in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PENDING = "the digest of the image that is built"
 
 
 class Action(StrEnum):
-    """What a node would do."""
+    """The kinds of work that a node can have."""
 
     DO = "do"
     NOTHING = "nothing"
@@ -44,7 +44,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class NodePlan:
-    """What one node would do, in words, or why it cannot."""
+    """The work of one node in words, or why it cannot be done."""
 
     node: str
     action: Action
@@ -53,7 +53,7 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a release would do."""
+    """The work of all nodes, and the moves of the floating tags."""
 
     nodes: tuple[NodePlan, ...]
     moves: tuple[TagMove, ...]
@@ -171,6 +171,8 @@ def _github(project: Project, world: World) -> NodePlan:
     found = world.github
     if isinstance(found, Hidden):
         return NodePlan(node, Action.UNKNOWN, f"{project.github.repository}: {found.why}")
+    if found is None and world.notes_problem is not None:
+        return NodePlan(node, Action.BLOCKED, f"{world.notes_problem.problem} {world.notes_problem.remedy}")
     if found is None:
         return NodePlan(node, Action.DO, f"publish the release {world.release.tag} with its files")
     if found.draft:
@@ -248,7 +250,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a release takes: seconds, and of how many recorded releases the images' are the median."""
+    """Seconds of a release's two halves, and of how many records those of the images are the median."""
 
     package: float
     images: float

@@ -1,4 +1,4 @@
-"""What Dagster has recorded of releases: metadata of each node, and for how long it worked."""
+"""Read Dagster's records of releases: the metadata of each node, and for how long it worked."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import dagster as dg
 from release_assets.destinations.git import Mirror
 from release_assets.errors import ReleaseError
 from release_assets.nodes.image_step import image_name
+from release_assets.notes.previous import previous_release
 from release_assets.planning.changes import Change
 from release_assets.planning.plan import NODE_SECONDS, Records
-from release_assets.planning.world import change_since, previous_release
+from release_assets.planning.world import change_since
 from release_assets.project import Project
 from release_assets.rules.tags import ParsedTag, Release, channel_of, parse_tag
 
@@ -62,7 +63,7 @@ def _change_of(project: Project, tag: str, remote_tags: Mapping[str, str], mirro
     release = Release(tag, parsed.version, remote_tags[tag], channel_of(parsed.kind, parsed.version))
     try:
         return change_since(
-            project, previous_release(project, release, remote_tags), tag, remote_tags, mirror
+            project, previous_release(release, remote_tags, project.tags.patterns), tag, remote_tags, mirror
         )
     except ReleaseError:
         return None

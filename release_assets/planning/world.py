@@ -1,4 +1,4 @@
-"""What the destinations hold of a release: requests that change nothing, without a secret where it is public.
+"""Observe what destinations hold of a release, with requests that change nothing.
 
 What cannot be seen is `Hidden` with the reason. An outage, or a private repository without its token, fails
 no plan and no status.
@@ -24,21 +24,32 @@ from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
 from release_assets.nodes.image_step import image_source, registry_of
 from release_assets.nodes.step import Step
+from release_assets.notes.previous import previous_release
+from release_assets.notes.source import release_notes
 from release_assets.planning.changes import Change, change_between
 from release_assets.planning.observed import Hidden, Images, TaggedImage, World
-from release_assets.process import printable
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import (
     floating_tags,
     image_tag,
     platform_tag,
     published_versions,
-    tagged_versions,
 )
 from release_assets.rules.tags import Channel, Release
 from release_assets.secrets import read_secret
+from release_assets.text import printable
 
 T = TypeVar("T")
+
+
+class _QuietStep(Step):
+    """A node's view of a release outside of any run: there is no event log to write to."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def output(self, line: str) -> None:
+        """Print nothing."""
 
 
 def observe(
@@ -59,7 +70,8 @@ def observe(
     kept: dict[Kind, Distribution | None] = {kind: step.store.find(kind) for kind in ("sdist", "wheel")}
     name = step.declared_name or next((found.name for found in kept.values() if found is not None), None)
     source = image_source(step) if project.image is not None else None
-    previous = previous_release(project, release, remote_tags)
+    previous = previous_release(release, remote_tags, project.tags.patterns)
+    notes, notes_problem = _notes(step)
     earlier = frozenset(recorded_digests(step))
     with ThreadPoolExecutor(3) as threads:
         index = threads.submit(observe_index, project, release, name)
@@ -77,14 +89,28 @@ def observe(
             index=index.result(),
             github=hub.result(),
             images=images.result(),
+            notes=notes,
+            notes_problem=notes_problem,
             previous=previous,
             change=change,
         )
 
 
+def _notes(step: Step) -> tuple[str | None, ReleaseError | None]:
+    """Return the text of the GitHub release, as far as the repository tells it, or why it cannot be told."""
+    if step.release.channel is Channel.TEST:
+        return None, None
+    with step.folder() as scratch:
+        try:
+            notes = release_notes(step.project, step.release, step.mirror, step.remote_tags, scratch)
+        except ReleaseError as error:
+            return None, error
+    return (notes.text or None) if notes is not None else None, None
+
+
 def step_of(project: Project, tag: str, remote_tags: Mapping[str, str], instance: dg.DagsterInstance) -> Step:
     """Return what a node of this release would work with: the same mirror, store and records."""
-    step = Step(project, dg.build_asset_context(partition_key=tag, instance=instance))
+    step = _QuietStep(project, dg.build_asset_context(partition_key=tag, instance=instance))
     step.__dict__["remote_tags"] = dict(remote_tags)  # they were asked for already
     return step
 
@@ -94,7 +120,7 @@ def observe_index(project: Project, release: Release, name: str | None) -> Mappi
     index = project.index_for(release.channel)
     if name is None:
         return Hidden("the package's name is known only when it is built")
-    return _seen(
+    return seen(
         lambda: package_index.files_of(release.version, package_index.observe(index.simple_url, name)),
         index.token_env,
     )
@@ -106,7 +132,7 @@ def observe_github(project: Project, release: Release) -> PublishedRelease | Hid
         return None
     hub = project.github
     token = read_secret(hub.token_env) or None
-    return _seen(
+    return seen(
         lambda: github.find_release(
             github.connect(hub.api_url, token), hub.repository, release.tag, token_env=hub.token_env
         )[0],
@@ -144,7 +170,7 @@ def observe_images(
             earlier=earlier,
         )
 
-    return _seen(look, image.username_env, image.token_env)
+    return seen(look, image.username_env, image.token_env)
 
 
 def _tagged(registry: Registry, manifest: Manifest | None) -> TaggedImage | None:
@@ -171,7 +197,7 @@ def observing_registry(image: Image) -> Registry:
     return registry_of(image, (values[0], values[1]) if all(values) else None)
 
 
-def _seen(look: Callable[[], T], *variables: str) -> T | Hidden:
+def seen(look: Callable[[], T], *variables: str) -> T | Hidden:
     """Return what a look finds, or why it finds nothing; `variables` hold what opens the destination."""
     try:
         return look()
@@ -190,18 +216,6 @@ def why_hidden(error: ReleaseError, *variables: str) -> str:
 def needs_login(error: ReleaseError, *variables: str) -> bool:
     """Return True where a destination refused somebody who has no login, whose variables are these."""
     return isinstance(error, PermanentError) and not all(map(read_secret, variables))
-
-
-def previous_release(project: Project, release: Release, remote_tags: Mapping[str, str]) -> str | None:
-    """Return the tag of the highest release below this one, among those that compete with it; or None."""
-    patterns = project.tags.patterns
-    lower = {
-        version: name
-        for name in sorted(remote_tags)
-        for version in tagged_versions(release, [name], patterns)
-        if version < release.version
-    }
-    return lower[max(lower)] if lower else None
 
 
 def change_since(

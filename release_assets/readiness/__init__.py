@@ -1,1 +1,1 @@
-"""Whether a release would find everything that it needs: each thing is a look, and its answer a row."""
+"""The needs of a release, tried before it: each thing is a look, and its answer is a row."""

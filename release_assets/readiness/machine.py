@@ -1,4 +1,4 @@
-"""What a release needs of the machine that it runs on."""
+"""The needs of a release that its machine meets: storage, isolation and disk space."""
 
 from __future__ import annotations
 

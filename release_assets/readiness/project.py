@@ -1,4 +1,4 @@
-"""What a project's releases need: git, destinations, platforms, and a scanner."""
+"""The needs of a project's releases: git, destinations, platforms, and a scanner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a look answers, and how a failure becomes an answer."""
+"""Rows, which looks answer with. A failure becomes a row, too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from release_assets.errors import ReleaseError
 from release_assets.nodes.preflight import UnsetError
-from release_assets.process import printable, redact
+from release_assets.text import printable, redact
 
 State = Literal["ok", "warning", "failed"]
 

@@ -1,4 +1,4 @@
-"""The name, version and licence that a project's source declares, read without running any of it. Pure."""
+"""The name, version and license that a project's source declares, read without running any of it. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError
 
-LICENSE_LIMIT = 100  # characters; a longer one is the licence's text
+LICENSE_LIMIT = 100  # characters; a longer one is the license's text
 
 
 def name_in_pyproject(pyproject: str | None) -> str | None:
     """`[project] name`, or None where pyproject.toml does not say it (setup.py alone, for example).
 
-    Raises PermanentError for what is no name of a package: it becomes part of the index's URLs.
+    Raises PermanentError for what is not a package name: it becomes part of the index's URLs.
     """
     name = _project_table(pyproject).get("name")
     if not isinstance(name, str):
@@ -25,7 +25,7 @@ def name_in_pyproject(pyproject: str | None) -> str | None:
         canonicalize_name(name, validate=True)
     except InvalidName:
         raise PermanentError(
-            f"pyproject.toml: [project] name is {name[:200]!r}, which is no name of a package",
+            f"pyproject.toml: [project] name is {name[:200]!r}, which is not a package name",
             "Use letters, digits, and . _ - between them, then tag again.",
         ) from None
     return name
@@ -38,7 +38,7 @@ def version_in_pyproject(pyproject: str | None) -> str | None:
 
 
 def license_in_pyproject(pyproject: str | None) -> str | None:
-    """The licence's name: PEP 639's expression, or the older table's text where that is a name."""
+    """Return the license's name: PEP 639's expression, or the older table's text where that is a name."""
     declared = _project_table(pyproject).get("license")
     text = declared.get("text") if isinstance(declared, dict) else declared
     if isinstance(text, str) and text.isprintable() and len(text) <= LICENSE_LIMIT:

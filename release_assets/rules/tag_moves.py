@@ -1,4 +1,4 @@
-"""Where floating tags go: forward with a release, along with a rebuild, back in a rollback.
+"""Decide where floating tags go: forward with a release, along with a rebuild, back in a rollback.
 
 Pure: what the registry holds goes in, and what is to be done comes out. The nodes act on it, and `plan`,
 `status` and `rollback --dry-run` show it.
@@ -17,7 +17,7 @@ from release_assets.rules.tags import Release
 
 @dataclass(frozen=True)
 class Pointer:
-    """What a tag points to: a digest, and the version of the release it belongs to, where that is known."""
+    """The target of a tag: a digest, and the version of the release it belongs to, where that is known."""
 
     digest: str
     version: Version | None = None
@@ -28,7 +28,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class TagMove:
-    """What happens to one floating tag, and why; `before` is None where the tag does not exist."""
+    """The fate of one floating tag, and the reason; `before` is None where the tag does not exist."""
 
     tag: str
     before: Pointer | None
@@ -175,7 +175,7 @@ def _target(
     recorded: Pointer | None,
     to: Version | None,
 ) -> tuple[Pointer | None, str]:
-    """Where a tag of this series goes back to and why; None with the reason where it has to stay."""
+    """Return where a tag of this series goes back to and why; None with the reason where it has to stay."""
     if to is not None:
         if not is_in_series(to, series):
             return None, f"{to} is not in its series"

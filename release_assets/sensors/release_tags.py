@@ -11,7 +11,6 @@ from packaging.version import Version
 from pydantic import BaseModel, ValidationError
 
 from release_assets.destinations import git
-from release_assets.destinations.http import one_line
 from release_assets.destinations.tag_look import TagLook, digest_of
 from release_assets.project import Project
 from release_assets.rules.pointers import pointers
@@ -21,6 +20,11 @@ from release_assets.sensors.pace import projects_here, tick_seconds
 from release_assets.sensors.record import Place, read_record, shared_instance, write_record
 from release_assets.sensors.seen_tags import SeenTags, record_name
 from release_assets.sensors.words import counted, with_remarks
+from release_assets.text import one_line
+
+# Partitions that the sensor adds itself: Dagster's daemon looks up each one that a tick requests, which takes
+# half a minute for the first look at a repository of 2,000 tags.
+BULK = 500
 
 
 class Cursor(BaseModel):
@@ -203,6 +207,9 @@ def release_tags(
         for remark in changes.remarks:
             context.log.warning(remark)
         new = [tag for tag in _by_version({*changes.partitions, *released}, patterns) if tag not in existing]
+        while len(new) > BULK:
+            instance.add_dynamic_partitions(str(partitions.name), new[:BULK])
+            new = new[BULK:]
         said = summary(observed, len(requests), patterns)
         if seen is None:
             said = f"first look: {said}; {counted(len(changes.partitions), 'release')} of before"

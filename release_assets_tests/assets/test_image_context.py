@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from release_assets._compat.tar import tarfile as safe_tarfile
+from release_assets.destinations.attestations import attestations, provenance_statement
 from release_assets.process import environment, run
 from release_assets_tests.assets.test_images import blob, image_of
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
+from release_assets_tests.repository import Repository
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -70,6 +73,7 @@ def unpacked(maintainer: Maintainer, folder: Path) -> Path:
 
 
 def test_an_image_is_the_same_whatever_the_umask(author: Maintainer) -> None:
+    author.attributes["image"]["reproducible"] = True  # else directories get the time of the build
     author.tag("v1.0.0", "1.0.0")
     first = built(author)
     expected = layers(author), first.metadata(IMAGE[0])["runnable_digest"]
@@ -88,7 +92,7 @@ def test_an_image_is_the_same_whatever_the_umask(author: Maintainer) -> None:
 
 
 def test_an_image_that_asks_for_git_gets_all_of_it(author: Maintainer, tmp_path: Path) -> None:
-    author.attributes["image"]["keep_git"] = True
+    author.attributes["image"] |= {"keep_git": True, "reproducible": True}
     author.repository.tag("v0.9.0", annotated=True)
     author.tag("v1.0.0", "1.0.0")
     for tag in ("v1", "v1.0"):
@@ -115,3 +119,19 @@ def test_an_image_that_asks_for_git_gets_all_of_it(author: Maintainer, tmp_path:
     assert (source / "later").is_file()
     assert git("-C", source, "describe", "--tags", "--dirty") == "v1.0.0"
     assert git("-C", source, "tag", "--points-at", "HEAD") == "v1.0.0"
+
+
+def test_a_repository_around_the_temporary_folder_is_not_recorded(
+    author: Maintainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = Repository(tmp_path / "around")
+    around.git("remote", "add", "origin", "https://token@example.org/private.git")
+    monkeypatch.setattr(tempfile, "tempdir", str(around.path))
+    author.tag("v1.0.0", "1.0.0")
+    built(author, "version", "image_linux_amd64")
+    pushed = author.registry.manifest("1.0.0-amd64")
+    assert pushed is not None
+    statement = provenance_statement(author.registry, attestations(author.registry, pushed))
+    assert statement is not None
+    assert around.first not in str(statement)
+    assert "example.org" not in str(statement)

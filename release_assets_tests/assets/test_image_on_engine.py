@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from release_assets.destinations import http
-from release_assets.destinations import registry as registry_module
+from release_assets.destinations.registry import client as registry_module
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from tools.sandbox.engine import Engine
 
@@ -23,7 +23,7 @@ COPY README.md /readme
 
 
 class Calls:
-    """What was started of some programs: a script before each of them writes down its arguments."""
+    """Records the calls of some programs: a script before each of them writes down its arguments."""
 
     def __init__(self, folder: Path, *programs: str) -> None:
         self._log = folder / "calls"
@@ -43,7 +43,7 @@ class Calls:
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """What docker and git are called for."""
+    """Record the calls of docker and git."""
     made = Calls(tmp_path, "docker", "git")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     return made
@@ -51,7 +51,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 @pytest.fixture
 def requests_sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What we ask the registry, as method and path; docker's own requests are not among them."""
+    """Record our requests to the registry, as method and path; docker's own are not among them."""
     sent: list[str] = []
 
     def counted(method: str, url: str, **others: object) -> object:

@@ -14,7 +14,8 @@ import pytest
 
 from release_assets.destinations import github
 from release_assets.destinations.registry import Registry, parse_repository
-from release_assets.nodes.step import Recorded, Step, release_node
+from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.step import Step
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.secret_forms import forms_of
 from tools.chaos.judge import leaks, leaks_in_graphql

@@ -16,7 +16,7 @@ from release_assets.checks.image import (
     reports_version,
     steps_that_could_hit,
 )
-from release_assets.nodes.step import table
+from release_assets.nodes.metadata import table
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 
 TELLS = "FROM python:3.12-slim\nARG VERSION\nRUN echo tool v$VERSION > /version\n"

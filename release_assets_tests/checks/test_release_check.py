@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pytest
 
+from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.release_check import Declared, Found
-from release_assets.nodes.step import Recorded, Step, release_node
+from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets_tests.maintainer import Outcome
 
@@ -99,6 +100,14 @@ def test_a_blocking_check_fails_the_step_in_its_words(graph: Graph) -> None:
         "What to do: Correct the Dockerfile."
     )
     assert "DagsterAssetCheckFailedError" not in outcome.said
+
+
+def test_a_failure_shows_words_and_no_stack_of_ours(graph: Graph) -> None:
+    outcome = graph.materialize(starts=Found("error", "it does not start", "Correct the Dockerfile."))
+    (failure,) = (event for event in outcome.events if event.event_type_value == "STEP_FAILURE")
+    assert failure.step_failure_data.error is not None
+    assert failure.step_failure_data.error.stack == []
+    assert "it does not start" in failure.step_failure_data.error.message
 
 
 def test_a_blocking_check_keeps_what_was_made_and_stops_the_rest(graph: Graph) -> None:

@@ -32,7 +32,7 @@ class Terminal:
         env = {name: value for name, value in (self.env | changed).items() if value}
         command = Path(sys.executable).with_name("release-assets")
         return subprocess.run(
-            [command, *arguments], env=env, capture_output=True, text=True, timeout=180, check=False
+            [command, *arguments], env=env, capture_output=True, text=True, timeout=400, check=False
         )
 
 

@@ -136,3 +136,24 @@ def last_run(terminal: Terminal) -> tuple[dg.DagsterRun, dict[str, Any]]:
         (record,) = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key), limit=1).records
         assert record.asset_materialization is not None
         return run, {name: value.value for name, value in record.asset_materialization.metadata.items()}
+
+
+def test_plan_and_status_show_who_holds_each_tag(released: Terminal) -> None:
+    """latest was left at 4.0.1 above; 4.10.0 is the highest."""
+    found = json.loads(released.run("status", "v4.10.0", "--json").stdout)
+    assert {row["tag"]: row["version"] for row in found["floating_tags"]} == {
+        "4.10": "4.10.0",
+        "4": "4.0.1",
+        "latest": "4.0.1",
+    }
+    plan = json.loads(released.run("plan", "v4.10.0", "--json").stdout)
+    moves = {row["tag"]: (row["from_version"], row["to_version"]) for row in plan["floating_tags"]}
+    assert moves == {"4.10": ("4.10.0", "4.10.0"), "4": ("4.0.1", "4.10.0"), "latest": ("4.0.1", "4.10.0")}
+    actions = {node["node"]: node["action"] for node in plan["nodes"]}
+    assert (actions["image_linux_amd64"], actions["floating_tags"]) == ("nothing", "do")
+
+    overview = released.run("status", COLUMNS="60")
+    assert overview.returncode == 0, overview.stderr
+    lines = {line.split()[0]: line for line in overview.stdout.splitlines()[1:]}
+    assert "4.0, 4, latest" in lines["v4.0.1"]
+    assert "elsewhere" in lines["v4.2.0"]  # its images were pushed by hand

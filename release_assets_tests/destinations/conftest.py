@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from release_assets.destinations import bounds
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     plugin.parent.mkdir(parents=True)
     plugin.touch(mode=0o755)
     return tmp_path
+
+
+Bounded = Callable[..., None]
+
+
+@pytest.fixture
+def bounded(monkeypatch: pytest.MonkeyPatch) -> Bounded:
+    """A function that replaces bounds by their names for this test."""
+    return lambda **changes: monkeypatch.setattr(bounds, "BOUNDS", replace(bounds.BOUNDS, **changes))

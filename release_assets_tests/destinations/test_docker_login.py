@@ -211,7 +211,7 @@ def test_a_helper_finds_what_it_needs_and_no_more(
 def test_a_missing_helper_of_ours_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(home, auths=AUTHS)
     monkeypatch.setattr("release_assets.destinations.buildx.login.HELPER", "docker-credential-nowhere")
-    with pytest.raises(PermanentError, match="is not beside"), docker_environment(OURS, None, None):
+    with pytest.raises(PermanentError, match="is missing next to"), docker_environment(OURS, None, None):
         pass
 
 

@@ -177,6 +177,15 @@ def test_an_annotated_tag_is_the_remotes_own(tmp_path: Path) -> None:
     assert made.git("-C", source, "tag", "--list", "--format=%(contents)", "v1.2.3").strip() == "v1.2.3"
 
 
+def test_a_tag_of_a_candidates_tag_is_shown_by_its_own_name(tmp_path: Path) -> None:
+    made = Repository(tmp_path / "project")
+    made.tag("v1.0rc1", annotated=True)
+    made.tag("v1.0", "v1.0rc1")
+    source = checkout(made, tmp_path, "v1.0")
+    assert made.git("-C", source, "describe") == "v1.0"
+    assert shown(made, source) == ["v1.0"]
+
+
 def test_a_tag_made_later_on_a_fetched_commit_is_shown(tmp_path: Path) -> None:
     made = Repository(tmp_path / "project")
     mirror = Mirror(made.remote, tmp_path / "mirrors")

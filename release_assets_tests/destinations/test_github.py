@@ -34,9 +34,8 @@ from release_assets.destinations.github import (
     release_plan,
     same_name,
 )
-from release_assets.destinations.http import sizes
 from release_assets.errors import ConflictError, PermanentError, TransientError
-from release_assets_tests.destinations.conftest import ScriptedServer, Seen, Told
+from release_assets_tests.destinations.conftest import Bounded, ScriptedServer, Seen, Told
 from tools.sandbox.github import OWNER, GitHubServer, github_server
 
 REPOSITORY = "maintainer/sampleproject"
@@ -249,7 +248,7 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     assert fitting_body("x" * 125_000) == "x" * 125_000
     cut = fitting_body("x" * 125_001)
     assert len(cut) == 125_000
-    assert cut.endswith("(cut here: GitHub takes no more than 125,000 characters)\n")
+    assert cut.endswith("(cut here: GitHub accepts no more than 125,000 characters)\n")
 
 
 # Publishing
@@ -401,10 +400,8 @@ def test_github_that_stays_unwell_is_given_up(hub: Hub) -> None:
     assert hub.pauses == [1, 2, 4, 8]
 
 
-def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("release_assets.destinations.github.publishing.ATTEMPTS_END", 0.0)
+def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(hub: Hub, bounded: Bounded) -> None:
+    bounded(github_attempts_seconds=0.0)
     hub.faults["POST"] = [Told(503)] * 10
     with pytest.raises(TransientError):
         hub.publish(wanted())
@@ -483,8 +480,8 @@ def test_the_token_is_not_sent_where_an_answer_points(hub: Hub, tmp_path: Path) 
         hub.publish(wanted(file(tmp_path)))
 
 
-def test_a_server_that_trickles_is_given_up(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes, "FILE_SECONDS", 1.0)
+def test_a_server_that_trickles_is_given_up(server: ScriptedServer, bounded: Bounded) -> None:
+    bounded(file_seconds=1.0)
     server.answers(lambda handler: server.drip(handler, b"HTTP/1.0 200 OK\r\nX-Slow: ", b"x"))
     with pytest.raises(TransientError, match="took longer than 1 s"):
         find_release(connect(server.url, TOKEN), REPOSITORY, "v1", token_env="GITHUB_TOKEN")

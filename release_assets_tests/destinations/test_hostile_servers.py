@@ -10,15 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from release_assets.destinations import git, github, http, package_index, registry
+from release_assets.destinations import bounds, git, github, http, package_index, registry
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import environment, printable, run
+from release_assets.process import environment, run
+from release_assets.text import printable
 from release_assets_tests.destinations.test_package_index import sdist
 from release_assets_tests.hostile_server import CASES, SERVERS, HostileServer, hostile_server
 from release_assets_tests.secret_forms import forms_of
@@ -105,14 +106,18 @@ WAYS: dict[str, Callable[[Asked], object]] = {
 
 def short_waits(patch: pytest.MonkeyPatch) -> None:
     """What is waited for minutes elsewhere is waited for seconds here."""
-    for name in (
-        "http.sizes.FILE_SECONDS", "package_index.access.PAGE_SECONDS", "registry.client.SECONDS",
-        "registry.client.LIST_SECONDS", "git.command.LOOK_SECONDS",
-        "git.command.FETCH_SECONDS",
-        "github.reading.LIST_SECONDS",
-    ):  # fmt: skip
-        patch.setattr(f"release_assets.destinations.{name}", SECONDS)
-    patch.setattr("release_assets.destinations.github.publishing.ATTEMPTS_END", 0.0)
+    replaced = replace(
+        bounds.BOUNDS,
+        file_seconds=SECONDS,
+        page_seconds=SECONDS,
+        registry_seconds=SECONDS,
+        registry_list_seconds=SECONDS,
+        git_look_seconds=SECONDS,
+        git_fetch_seconds=SECONDS,
+        github_list_seconds=SECONDS,
+        github_attempts_seconds=0.0,
+    )
+    patch.setattr(bounds, "BOUNDS", replaced)
 
 
 def ask(case: str, way: str, folder: Path) -> Asked:
@@ -232,7 +237,7 @@ def test_hostile_names_lead_nowhere(tmp_path: Path) -> None:
         files = package_index.observe(server.url, "sample-project", seconds=LATEST)
         assert len(files) > 5
         for file in files.values():
-            with pytest.raises(PermanentError, match="is no name of an sdist or a wheel") as caught:
+            with pytest.raises(PermanentError, match="is not the name of an sdist or a wheel") as caught:
                 package_index.download(file, tmp_path, seconds=LATEST)
             assert is_harmless(caught.value.problem)
     assert list(tmp_path.rglob("*")) == []

@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from release_assets.destinations.bounds import BOUNDS
 from release_assets.destinations.registry import (
-    ANSWER_LIMIT,
     DOCKER_MANIFEST,
     OCI_INDEX,
     OCI_MANIFEST,
@@ -30,6 +30,7 @@ from release_assets.errors import PermanentError, TransientError
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from tools.sandbox.registry import Registry as RealRegistry
 
+LIMIT = BOUNDS.registry_bytes
 USERNAME_ENV, TOKEN_ENV = "IMAGE_USER", "IMAGE_TOKEN"
 
 
@@ -442,10 +443,18 @@ def test_a_token_server_that_answers_no_token(server: ScriptedServer, body: byte
         ),
         (Told(403, as_json({"errors": [{"code": "DENIED"}]})), PermanentError, "403 Forbidden: DENIED"),
         (Told(400), PermanentError, "answered 400"),
-        (Told(200, b"<html>a proxy says hello</html>"), TransientError, "that is no manifest: no JSON"),
-        (Told(200, b"{}", {"Content-Type": "text/html"}), TransientError, "that is no manifest: text/html"),
-        (Told(200, as_json({"mediaType": 5})), TransientError, "that is no manifest: 5"),
-        (Told(200, b"x" * (ANSWER_LIMIT + 1)), TransientError, f"more than {ANSWER_LIMIT} bytes"),
+        (Told(200, b"<html>a proxy says hello</html>"), TransientError, "that is not a manifest: no JSON"),
+        (
+            Told(200, b"{}", {"Content-Type": "text/html"}),
+            TransientError,
+            "not a manifest: text/html",
+        ),
+        (Told(200, as_json({"mediaType": 5})), TransientError, "that is not a manifest: 5"),
+        (
+            Told(200, b"x" * (LIMIT + 1)),
+            TransientError,
+            f"more than {LIMIT} bytes",
+        ),
         (Told(200, INDEX.body, length=len(INDEX.body) + 5), TransientError, "failed"),
     ],
     ids=[
@@ -506,7 +515,7 @@ def test_a_storage_that_fails_does_not_show_the_signature(server: ScriptedServer
     storage = server.url.replace("127.0.0.1", "localhost")
     server.answers(
         Told(307, headers={"Location": f"{storage}/bucket/key?signature=abc"}),
-        Told(200, b"x" * (ANSWER_LIMIT + 1)),
+        Told(200, b"x" * (LIMIT + 1)),
     )
     with pytest.raises(TransientError) as raised:
         scripted(server).blob(digest_of(b""))
@@ -554,7 +563,7 @@ def test_tags_without_an_end_are_given_up(server: ScriptedServer) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"tags": "latest"}', b'{"tags": {"latest": 1}}'])
 def test_tags_that_are_no_list_are_no_empty_list(server: ScriptedServer, body: bytes) -> None:
     server.answers(Told(200, body))
-    with pytest.raises(TransientError, match="no list of tags"):
+    with pytest.raises(TransientError, match="not a list of tags"):
         scripted(server).tags()
 
 

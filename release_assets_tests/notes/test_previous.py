@@ -51,3 +51,10 @@ def test_tags_on_the_same_commit_are_skipped() -> None:
 def test_each_package_of_a_monorepo_has_a_line_of_its_own() -> None:
     core = TagPatterns("core-v{version}", "test-core-v{version}", "docker-rebuild-core-v{version}")
     assert before("core-v1.2.0", "core-v1.1.0", "cli-v1.1.9", "v1.1.8", patterns=core) == "core-v1.1.0"
+
+
+def test_a_moving_tag_is_not_a_release_before() -> None:
+    """v2 is where v2.0.5 is, so that 2.0.1, which comes late, does not start from there."""
+    release = Release("v2.0.1", Version("2.0.1"), "f" * 40, channel_of(TagKind.RELEASE, Version("2.0.1")))
+    tags = {"v1.9.0": "a" * 40, "v2": "b" * 40, "v2.0.5": "b" * 40, "v2.0.1": "f" * 40}
+    assert previous_release(release, tags, PATTERNS) == "v1.9.0"

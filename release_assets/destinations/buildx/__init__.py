@@ -31,6 +31,7 @@ from release_assets.destinations.buildx.request import (
     check_request,
     local_cache_folder,
 )
+from release_assets.destinations.buildx.trial import trial_arguments, try_build
 
 __all__ = [
     "INSTALL_QEMU",
@@ -59,4 +60,6 @@ __all__ = [
     "plugin_folders",
     "rate_limit_wait",
     "runs_platform",
+    "trial_arguments",
+    "try_build",
 ]

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from release_assets.destinations import bounds
 from release_assets.destinations.registry import normal_platform
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import CommandFailedError, run
 
-LOOK_SECONDS = 60.0
-BOOTSTRAP_SECONDS = 300.0  # a builder that is not running pulls its own image first
 OLDEST = (0, 13)  # the first buildx with --progress=rawjson
 PUSHES_ONCE = (0, 22)  # the first buildx that does not push a second time with docker (buildx#3023)
 
@@ -72,10 +71,12 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
     try:
         contexts = []
         if builder is not None:
-            contexts = run(["docker", "context", "ls", "--quiet"], env=env, timeout=LOOK_SECONDS).split()
+            contexts = run(
+                ["docker", "context", "ls", "--quiet"], env=env, timeout=bounds.BOUNDS.engine_look_seconds
+            ).split()
         docker, buildx = docker_argv(builder, contexts)
         inspect = [*docker, *buildx, "inspect", "--bootstrap"]
-        description = run(inspect, env=env, timeout=BOOTSTRAP_SECONDS)
+        description = run(inspect, env=env, timeout=bounds.BOUNDS.engine_start_seconds)
     except CommandFailedError as error:
         said = error.tail[-1] if error.tail else error.reason
         if re.search(r"no builder|not found", said):
@@ -101,7 +102,11 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
             keeps_images=False,
         )
     try:
-        info = run([*docker, "info", "--format", "{{json .DriverStatus}}"], env=env, timeout=LOOK_SECONDS)
+        info = run(
+            [*docker, "info", "--format", "{{json .DriverStatus}}"],
+            env=env,
+            timeout=bounds.BOUNDS.engine_look_seconds,
+        )
     except CommandFailedError as error:
         raise _engine_error(name, " ".join(error.tail) or error.reason) from None
     # With containerd's image store it is a BuildKit like any other; with docker's own it exports no cache,
@@ -123,7 +128,7 @@ def _engine_error(name: str, said: str) -> ReleaseError:
 def _buildx_version(env: Mapping[str, str]) -> tuple[int, int]:
     """The version of buildx. Raises PermanentError where it is missing or too old."""
     try:
-        said = run(["docker", "buildx", "version"], env=env, timeout=LOOK_SECONDS)
+        said = run(["docker", "buildx", "version"], env=env, timeout=bounds.BOUNDS.engine_look_seconds)
     except CommandFailedError as error:
         raise PermanentError(
             f"docker's client or its buildx plugin does not work: {' '.join(error.tail) or error.reason}",

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from release_assets.destinations import bounds
 from release_assets.destinations.registry.refusals import CODES, Refusal, code_of
 from release_assets.destinations.registry.repository import Repository
-
-RATE_LIMIT_SECONDS = 60.0
 
 # Names that BuildKit and buildx give to parts of a build: in brackets stand a stage's name and numbers.
 _BASE = re.compile(
@@ -67,7 +66,7 @@ _NO_LOGIN = re.compile(r"(?:^|: )(?:pull access denied, |no basic auth credentia
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a build failed: the part that did, buildx's own words, and the end of that part's output.
+    """The failure of a build: the part that failed, buildx's own error, and the end of that part's output.
 
     `step` is as buildx names it, "" where none did; `said` holds nothing that a Dockerfile's RUN printed.
     """
@@ -126,7 +125,7 @@ def refusal_in(origin: Origin, cause: str) -> Refusal | None:
     number = int(next(group for group in status.groups() if group)) if status else None
     # What follows a status on its line is its reason phrase.
     words = code[2] if code else cause[status.end() :].partition("\n")[2] if status else ""
-    if code and (page := _PAGE.search(words)):  # a proxy's, which docker takes for the registry's error
+    if code and (page := _PAGE.search(words)):  # a proxy's: docker reads it as the registry's error
         number = int(page[1])
     return Refusal(number, code_of(code[1]) if code else "", words, rate_limit_wait(cause))
 
@@ -161,7 +160,7 @@ def rate_limit_wait(said: str) -> float:
         re.IGNORECASE,
     )
     if asked is None:
-        return RATE_LIMIT_SECONDS
+        return bounds.BOUNDS.rate_limit_seconds
     unit = (asked[2] or "s").lower()
     factor = 0.001 if unit.startswith(("ms", "mil")) else {"m": 60.0, "h": 3600.0}.get(unit[0], 1.0)
     return max(1.0, float(asked[1]) * factor)

@@ -1,4 +1,4 @@
-"""Why a build failed, whether a retry can help, and what to do."""
+"""The errors of failed builds: the cause, whether a retry can help, and what to do."""
 
 from __future__ import annotations
 

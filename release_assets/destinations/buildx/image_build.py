@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from release_assets.destinations import bounds
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.engine import Engine, is_emulated
 from release_assets.destinations.buildx.error_origin import Failure
@@ -24,9 +25,8 @@ from release_assets.destinations.buildx.request import (
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.local_cache import local_cache
 from release_assets.errors import PermanentError, TransientError
-from release_assets.process import CommandFailedError, CommandTimedOutError, redact, run
-
-SILENT_PUSH_SECONDS = 180.0
+from release_assets.process import CommandFailedError, CommandTimedOutError, run
+from release_assets.text import redact
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def build(
     """Build and push an image; `log` gets the progress as it happens, without the `secrets`.
 
     `timeout` and `silence` are seconds: in all, and without a word from buildx. A push that stands still is
-    given up after `SILENT_PUSH_SECONDS`, since BuildKit itself would wait for the registry for ever.
+    given up after the bound for it, since BuildKit itself would wait for the registry for ever.
     Raises PermanentError or TransientError with the failing step's name and the end of its output.
     """
     check_request(engine, request)
@@ -78,7 +78,9 @@ def build(
                 [*engine.docker, *engine.buildx, *arguments],
                 env={**env, "SOURCE_DATE_EPOCH": str(request.source_date_epoch)},
                 timeout=timeout,
-                silence=lambda: min(silence, SILENT_PUSH_SECONDS) if progress.only_pushes() else silence,
+                silence=lambda: (
+                    min(silence, bounds.BOUNDS.silent_push_seconds) if progress.only_pushes() else silence
+                ),
                 secrets=secrets,
                 on_line=progress.line,
             )

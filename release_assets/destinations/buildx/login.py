@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -98,7 +99,7 @@ def docker_environment(
         is_used = HELPER_NAME in [config.get("credsStore"), *_helpers(config).values()]
         if is_used and shutil.which(HELPER, path=env["PATH"]) is None:
             raise PermanentError(
-                f"{HELPER} is not beside our Python interpreter",
+                f"{HELPER} is missing next to {sys.executable}",
                 "It comes with release-assets: install it into this environment again.",
             )
         yield env
@@ -148,7 +149,7 @@ def other_logins(auth_config: str, repository: Repository | None) -> str | None:
 
 
 def plugin_folders(candidates: Iterable[str | Path]) -> list[str]:
-    """Return those of the folders that hold the buildx plugin; docker takes the first.
+    """Return those of the folders that hold the buildx plugin; docker uses the first.
 
     They must be named: docker looks for plugins below DOCKER_CONFIG, which is another folder now, and a
     client may come from elsewhere than its plugins.

@@ -15,6 +15,7 @@ from typing import Any
 
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.error_origin import Failure
+from release_assets.text import last_state, shortened
 
 PROGRESS_SECONDS = 5.0  # between two lines about the same layer on its way
 LINE_CHARACTERS = 2000  # of a step's output in one line of the log
@@ -276,10 +277,8 @@ def _step_number(name: str) -> int:
 
 
 def _printable(line: str) -> str:
-    """A line of output for a log: no colours, no control codes, a progress bar's last state only."""
-    line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip("\r").rpartition("\r")[2]
-    line = "".join(c if c.isprintable() or c == "\t" else " " for c in line)
-    return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}…"
+    """Return a line of output for a log."""
+    return shortened(last_state(line), LINE_CHARACTERS)
 
 
 def _time(text: str | None) -> float | None:

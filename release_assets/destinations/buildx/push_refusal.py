@@ -18,7 +18,7 @@ from release_assets.errors import ConflictError, PermanentError, ReleaseError
 
 @dataclass(frozen=True)
 class PushLook:
-    """What a registry responds to us: the error where we may not push, and whether the tag exists."""
+    """A registry's response to us: the error where we may not push, and whether the tag exists."""
 
     error: PermanentError | None
     tag_exists: bool

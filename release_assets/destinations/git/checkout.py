@@ -66,25 +66,29 @@ def _show(repository: Repository, mirror: Mirror, commit: Commit, tags: ShownTag
     by the newest; so the one that is released is annotated, and none before it is newer.
     """
     there = mirror.fetch_tags(tags.remote)
-    format_ = "--format=%(creatordate:unix) %(refname:lstrip=2)"
-    listed = mirror.git("for-each-ref", f"--merged={commit.sha}", format_, "refs/tags")
-    seconds = {
-        name: int(date or 0) for date, _, name in (line.partition(" ") for line in listed.split("\n")) if name
-    }
+    format_ = "--format=%(refname:lstrip=2) %(creatordate:unix) %(tag)"
+    listed = mirror.git("for-each-ref", f"--merged={commit.sha}", format_, "refs/tags").split("\n")
+    seconds: dict[str, int] = {}
+    names: dict[str, str] = {}  # those in the tags' own objects; none of a lightweight one
+    for line in filter(None, listed):
+        name, date, names[name] = line.split(" ")
+        seconds[name] = int(date or 0)
     shown = {
         name: there[name]
         for name, where in tags.remote.items()
         if name in seconds and name != tags.released and there[name].commit == where != commit.sha
     }
     own = there.get(tags.released)
-    if own is not None and own.object != own.commit == commit.sha == tags.remote.get(tags.released):
+    # `git tag v1.2.3 v1.2.3rc1` makes a tag whose object has the candidate's name, which git then distrusts.
+    is_annotated = names.get(tags.released) == tags.released
+    if is_annotated and own is not None and own.commit == commit.sha == tags.remote.get(tags.released):
         shown = {name: tag for name, tag in shown.items() if seconds[name] <= seconds[tags.released]}
         shown[tags.released] = own
     else:
         newest = max((seconds[name] + 1 for name in shown), default=0)
-        date = {"GIT_COMMITTER_DATE": f"@{max(commit.epoch, newest)} +0000"}
+        tagged_at = {"GIT_COMMITTER_DATE": f"@{max(commit.epoch, newest)} +0000"}
         message = ("--annotate", "--message", tags.released)
-        repository.git("tag", *message, tags.released, commit.sha, variables=NOBODY | date)
+        repository.git("tag", *message, tags.released, commit.sha, variables=NOBODY | tagged_at)
     lines = ["# pack-refs with: peeled fully-peeled sorted "]
     for name, tag in sorted(shown.items(), key=lambda item: item[0].encode()):
         lines.append(f"{tag.object} refs/tags/{name}")

@@ -12,18 +12,16 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from release_assets.destinations import bounds
 from release_assets.errors import PermanentError, TransientError
-from release_assets.process import CommandFailedError, Limits, environment, printable, run
+from release_assets.process import CommandFailedError, Limits, environment, run
 from release_assets.project import is_loopback
+from release_assets.text import printable
 
-LOOK_SECONDS = 30.0  # for the tags of a remote; half of what a sensor's tick may take
-FETCH_SECONDS = 900.0  # for the first fetch of a large repository
-LOCAL_SECONDS = 300.0  # for what happens on this machine
-LIMITS = Limits(memory=2 * 1024**3)
 UMASK = (
     0o022  # git records only whether a file is executable: 644 and 755, whatever the umask of this process
 )
-# A remote that trickles is given up long before FETCH_SECONDS: bytes a second, and for how many seconds.
+# A remote that trickles is given up long before its deadline: bytes a second, and for how many seconds.
 SLOWEST = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 
 # Where the user keeps what a remote requires: configuration, keys, certificates, proxies.
@@ -77,7 +75,7 @@ def run_local(
         **(variables or {}),
     )
     return _run(
-        arguments, env, timeout=timeout or LOCAL_SECONDS, remote=remote, encoding=encoding,
+        arguments, env, timeout=timeout or bounds.BOUNDS.git_local_seconds, remote=remote, encoding=encoding,
         failure="git failed in the mirror of",
         remedy="Check the free space and the disk of DAGSTER_HOME, then materialize again.",
     )  # fmt: skip
@@ -100,7 +98,8 @@ def run_remote(
     overridden = OVERRIDDEN | _nothing_unencrypted(origin or remote) | dict(settings or {})
     env = _user_environment(overridden) | SLOWEST | dict(variables or {})
     return _run(
-        arguments, env, timeout=timeout, remote=remote, log=log, limits=LIMITS,
+        arguments, env, timeout=timeout, remote=remote, log=log,
+        limits=Limits(memory=bounds.BOUNDS.git_memory_bytes),
         failure="git cannot reach",
         remedy="Check the network and the remote; the next attempt asks again.",
     )  # fmt: skip
@@ -111,7 +110,7 @@ def effective_url(remote: str) -> str:
     # A file that is not a repository, so that git does not look for one around the working directory.
     return _run(
         ("--git-dir", os.devnull, "ls-remote", "--get-url", "--", remote), _user_environment({}),
-        timeout=LOCAL_SECONDS, remote=remote,
+        timeout=bounds.BOUNDS.git_local_seconds, remote=remote,
         failure="git cannot use",
         remedy="Check the user's git configuration (`git config --list --show-origin`).",
     ).strip()  # fmt: skip

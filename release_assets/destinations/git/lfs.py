@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from release_assets.destinations import bounds
 from release_assets.destinations.git import command
 from release_assets.destinations.git.repository import NOBODY, Repository
 from release_assets.destinations.git.submodules import with_submodules
-from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import environment
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
 if TYPE_CHECKING:
     from release_assets.destinations.git.command import Log
@@ -182,7 +183,7 @@ def _fetch(
                 "-C", scratch, "lfs", "fetch", "--include=", "--exclude=", "origin", commit,
                 remote=mirror.remote,
                 origin=mirror.project_remote,
-                timeout=command.FETCH_SECONDS,
+                timeout=bounds.BOUNDS.git_fetch_seconds,
                 log=log,
                 settings={"lfs.fetchrecentalways": "false"},
             )  # fmt: skip

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
+from release_assets.destinations import bounds
 from release_assets.destinations.git import checkout, command, lfs
 from release_assets.destinations.git.command import Log
 from release_assets.errors import PermanentError, ReleaseError, TransientError
@@ -196,7 +197,7 @@ class Mirror:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Parallel steps fetch the same repository: git's own lock makes the second one fail.
-            with FileLock(f"{self.path}.lock", timeout=command.FETCH_SECONDS):
+            with FileLock(f"{self.path}.lock", timeout=bounds.BOUNDS.git_fetch_seconds):
                 if is_needed():
                     self._make(object_format="sha1" if len(commit) == 40 else "sha256")
                     self._tidy_up()
@@ -207,7 +208,7 @@ class Mirror:
                         raise
         except Timeout as error:
             raise TransientError(
-                f"another step has been fetching {self.remote} for {command.FETCH_SECONDS:.0f} s",
+                f"another step has been fetching {self.remote} for {bounds.BOUNDS.git_fetch_seconds:.0f} s",
                 "Look for a hanging git process, then materialize again.",
             ) from error
 
@@ -232,9 +233,11 @@ class Mirror:
             else:
                 return
         self._fetch_refs("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", options=["--prune"])
-        # Not by the fetch itself, which would leave it running in the background, by the user's settings.
-        # What was fetched is complete without it.
+        # What was fetched is complete without these, which make it quick to find the tags before a commit.
+        # Not by the fetch itself, which would leave gc running in the background, by the user's settings.
         with contextlib.suppress(ReleaseError):
+            self.git("pack-refs", "--all")
+            self.git("commit-graph", "write", "--reachable", "--split", "--no-progress")
             self.git("gc", "--auto", "--quiet", settings={"gc.autoDetach": "false"})
 
     def _fetch_refs(self, *refspecs: str, options: Sequence[str]) -> None:
@@ -243,7 +246,7 @@ class Mirror:
             "--no-auto-gc", *options, "--", self.remote, *refspecs,
             remote=self.remote,
             origin=self.project_remote,
-            timeout=command.FETCH_SECONDS,
+            timeout=bounds.BOUNDS.git_fetch_seconds,
             # As git does for submodules: a path of this machine only where the user allows it.
             variables={} if self._superproject is None else {"GIT_PROTOCOL_FROM_USER": "0"},
         )  # fmt: skip

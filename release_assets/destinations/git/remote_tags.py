@@ -6,11 +6,11 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from release_assets.destinations import bounds
 from release_assets.destinations.git import command
-from release_assets.destinations.http import MEBIBYTE, get, one_line
+from release_assets.destinations.http import MEBIBYTE, get
 from release_assets.errors import TransientError
-
-TAGS_LIMIT = 32 * MEBIBYTE  # characters of a remote's tags; a hundred thousand tags take 8
+from release_assets.text import one_line
 
 
 def observe_tags(remote: str) -> dict[str, str]:
@@ -23,7 +23,7 @@ def observe_tags(remote: str) -> dict[str, str]:
     def count(line: str) -> None:
         nonlocal size
         size += len(line)
-        if size > TAGS_LIMIT:
+        if size > bounds.BOUNDS.git_tags_characters:
             raise TransientError(
                 f"{remote} lists tags without an end: {size} characters of them.", "Ask its operators."
             )
@@ -31,7 +31,7 @@ def observe_tags(remote: str) -> dict[str, str]:
     # A file that is not a repository: the configuration of one around the working directory is not ours.
     output = command.run_remote(
         "--git-dir", os.devnull, "ls-remote", "--tags", "--", remote,
-        remote=remote, timeout=command.LOOK_SECONDS, log=count,
+        remote=remote, timeout=bounds.BOUNDS.git_look_seconds, log=count,
     )  # fmt: skip
     tags = parse_tags(output)
     if not tags:
@@ -50,7 +50,7 @@ def _refuse_what_is_no_git(remote: str) -> None:
         return
     host = reached.netloc.rpartition("@")[2]  # the user's url.*.insteadOf may hold a token
     url = f"{reached.scheme}://{host}{reached.path.rstrip('/')}/info/refs?service=git-upload-pack"
-    answer = get(url, headers={}, seconds=command.LOOK_SECONDS, limit=MEBIBYTE)
+    answer = get(url, headers={}, seconds=bounds.BOUNDS.git_look_seconds, limit=MEBIBYTE)
     kind = answer.headers.get("content-type", "")
     if answer.status == 200 and not kind.startswith(("application/x-git-", "text/plain")):
         raise TransientError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from release_assets.destinations import bounds
 from release_assets.destinations.git import command
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Repository:
         self.git(
             "repack", "-a", "-d", "-F", "-n", "--quiet",
             settings={"pack.threads": "1", "repack.writeBitmaps": "false"},
-            timeout=command.FETCH_SECONDS,
+            timeout=bounds.BOUNDS.git_fetch_seconds,
         )  # fmt: skip
         (self.git_dir / "objects" / "info" / "alternates").unlink()
         (self.git_dir / "index").unlink()

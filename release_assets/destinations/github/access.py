@@ -1,4 +1,4 @@
-"""Whether a token may publish releases, asked by requests that change nothing."""
+"""Check that a token may publish releases, by requests that change nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_access(github: Requester, repository: str, *, token_env: str) -> None:
         raise PermanentError(f"{where}: the token's owner may not write to it.", remedy)
     doing = f"asking whether the token may write releases of {repository}"
     with in_our_words(github, doing, token_env):
-        # Of a tag that is not there, since itself: whoever may ask gets a 422, and nothing is computed.
+        # Of a tag that is not there, since itself: a token that may ask gets a 422, and nothing is computed.
         nothing = {"tag_name": NO_TAG, "previous_tag_name": NO_TAG}
         url = f"{api_path(repository)}/releases/generate-notes"
         status, headers, text = github.requestJson("POST", url, input=nothing)

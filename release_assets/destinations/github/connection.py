@@ -1,6 +1,6 @@
 """PyGithub's requester over connections of ours.
 
-Its own have no bound on an answer's size, repeat a POST on 5xx, and wait for ever on uploads.github.com.
+Its own have no bound on an answer's size, repeat a POST on 5xx, and wait without end on uploads.github.com.
 """
 
 from __future__ import annotations
@@ -17,18 +17,11 @@ from github.Requester import (
     RequestsResponse,
 )
 
-from release_assets.destinations.http import (
-    AGAIN,
-    MEBIBYTE,
-    Answer,
-    exchange,
-    one_line,
-    refuse_bomb,
-    seconds_for,
-)
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, Answer, exchange, refuse_bomb, seconds_for
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line
 
-ANSWER_LIMIT = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50
 USER_AGENT = "release-assets"
 PAGE = 100  # entries, the most that GitHub gives
 
@@ -44,7 +37,7 @@ def connect(api_url: str, token: str | None) -> Requester:
         verify=True,
         retry=None,
         pool_size=None,
-        # GitHub asks for a second between writes of those who make many; a release is five.
+        # GitHub recommends a second between writes to those who make many; a release is five.
         seconds_between_writes=None,
     )
 
@@ -73,7 +66,7 @@ def _read(connection: HTTPRequestsConnectionClass | HTTPSRequestsConnectionClass
         connection.verb,
         url,
         seconds=seconds_for(size),
-        limit=ANSWER_LIMIT,
+        limit=bounds.BOUNDS.github_bytes,
         headers=connection.headers,
         data=data,
     )

@@ -1,4 +1,4 @@
-"""What can go wrong with GitHub, in our words."""
+"""GitHub's refusals and PyGithub's exceptions as ReleaseErrors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 from github import GithubException, RateLimitExceededException
 from github.Requester import Requester
 
-from release_assets.destinations.http import AGAIN, one_line, retry_after, without
+from release_assets.destinations.http import AGAIN, retry_after
 from release_assets.errors import PermanentError, ReleaseError, TransientError, error_for_status
+from release_assets.text import one_line, without
 
 IMMUTABLE_REMEDY = (
     "What is missing can be added to a new version only. Let release-assets publish the release, or turn off "
@@ -55,7 +56,7 @@ def in_our_words(github: Requester, doing: str, token_env: str) -> Iterator[None
 
 
 def _error(error: GithubException, where: str, token_env: str, secrets: Sequence[str]) -> ReleaseError:
-    """What an answer of 400 and more means. Retry-After and rate limits come with 403 as well as with 429."""
+    """Return the error for an answer of 400 and more. Rate limits come with 403 as well as with 429."""
     data = error.data if isinstance(error.data, dict) else {}
     listed = data.get("errors") if isinstance(data.get("errors"), list) else []
     details = [detail for detail in listed or [] if isinstance(detail, dict)]
@@ -99,7 +100,7 @@ def _error(error: GithubException, where: str, token_env: str, secrets: Sequence
 
 
 def _pause(headers: Mapping[str, str], now: datetime) -> float:
-    """For how many seconds GitHub asks to be left alone: Retry-After, or until its limit is reset; else 0."""
+    """Return the pause in seconds that GitHub requires: Retry-After, or until its limit is reset; else 0."""
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and "retry-after" not in headers:
         return min(1e9, max(1.0, float(reset) - now.timestamp()))

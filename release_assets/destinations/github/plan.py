@@ -1,4 +1,4 @@
-"""What is missing from a release."""
+"""The plan for a release: its difference from what it should be."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from release_assets.destinations.github.model import (
     WantedAsset,
     WantedRelease,
 )
-from release_assets.destinations.http import one_line
 from release_assets.errors import ConflictError
+from release_assets.text import one_line
 
 BODY_LIMIT = 125_000  # characters of a release's text, GitHub's limit
-CUT = "\n\n… (cut here: GitHub takes no more than 125,000 characters)\n"
+CUT = "\n\n… (cut here: GitHub accepts no more than 125,000 characters)\n"
 
 
 @dataclass(frozen=True)
 class ReleasePlan:
-    """What is left to do, in this order, and what an immutable release can never get."""
+    """The steps that are left, in this order, and what an immutable release can never get."""
 
     create: bool
     delete: tuple[ReleaseAsset, ...]
@@ -35,12 +35,12 @@ class ReleasePlan:
 
 
 def fitting_body(body: str) -> str:
-    """`body`, cut with a line that says so where it is longer than GitHub takes."""
+    """Return `body`, cut with a line that says so where it is longer than GitHub accepts."""
     return body if len(body) <= BODY_LIMIT else body[: BODY_LIMIT - len(CUT)] + CUT
 
 
 def same_name(ours: str, theirs: str) -> bool:
-    """Whether an asset that GitHub calls `theirs` was uploaded as `ours`.
+    """Return whether an asset that GitHub calls `theirs` was uploaded as `ours`.
 
     GitHub puts one dot in place of a run of special characters, and does not say which those are: the `!` of
     an epoch is one, the `+` of a local version sometimes. So here all but letters, digits, - and _ are.
@@ -50,7 +50,7 @@ def same_name(ours: str, theirs: str) -> bool:
 
 
 def release_plan(observed: PublishedRelease | None, wanted: WantedRelease) -> ReleasePlan:
-    """What is to be done so that `observed` becomes `wanted`. Text that is there is kept, whoever wrote it.
+    """Return the steps from `observed` to `wanted`. Text that is there is kept, no matter who wrote it.
 
     In a draft, which nobody relies on, wrong assets are replaced; in a published release only those that
     never arrived, and none in an immutable one, which is done as it is. Assets that we did not build stay.
@@ -83,7 +83,7 @@ def release_plan(observed: PublishedRelease | None, wanted: WantedRelease) -> Re
 
 
 def _difference(ours: WantedAsset, theirs: ReleaseAsset) -> str:
-    """How an asset differs from our file, in words; "" where it does not, as far as GitHub tells."""
+    """Return how an asset differs from our file, in words; "" where GitHub shows no difference."""
     if theirs.state != "uploaded":
         return f"it is only in state {theirs.state}"
     if theirs.size != ours.size:

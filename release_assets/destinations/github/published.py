@@ -9,20 +9,19 @@ from urllib.parse import quote
 
 from github.Requester import Requester
 
-from release_assets.destinations.github.connection import ANSWER_LIMIT, PAGE, USER_AGENT, connect
+from release_assets.destinations import bounds
+from release_assets.destinations.github.connection import PAGE, USER_AGENT, connect
 from release_assets.destinations.github.failures import error_body, in_our_words
 from release_assets.destinations.github.model import PublishedRelease
 from release_assets.destinations.github.reading import api_path, entries_of, page_numbers, parsed_release
 from release_assets.destinations.http import refuse_bomb
 from release_assets.destinations.http.kept import KeptConnection
 
-KEPT_SECONDS = 15.0  # for an answer over a kept connection, before it is asked for over a new one
-
 
 @dataclass(frozen=True)
 class Page:
-    """What the sensor keeps of one page of releases: its ETag ("" where there was none), and whether it was
-    full, so that there may be another one after it."""
+    """The part of a page of releases that the sensor keeps: its ETag ("" for none), and whether it was full,
+    so that there may be another one after it."""
 
     etag: str
     full: bool
@@ -107,8 +106,8 @@ def _page(
             "GET",
             f"{github.base_url}{path}?per_page={PAGE}&page={number}",
             headers={"User-Agent": USER_AGENT, **login, **headers},
-            seconds=KEPT_SECONDS,
-            limit=ANSWER_LIMIT,
+            seconds=bounds.BOUNDS.kept_seconds,
+            limit=bounds.BOUNDS.github_bytes,
         )
         # What it does with a redirect is better told by a request of its own.
         if answer is not None and (answer.status in (200, 304) or answer.status >= 400):

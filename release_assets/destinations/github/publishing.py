@@ -11,6 +11,7 @@ from typing import Any
 from github import UnknownObjectException
 from github.Requester import Requester
 
+from release_assets.destinations import bounds
 from release_assets.destinations.github.failures import (
     IMMUTABLE_REMEDY,
     ImmutableError,
@@ -27,15 +28,9 @@ from release_assets.destinations.github.reading import (
     parsed_release,
     release_by_id,
 )
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import PermanentError, TransientError
-
-# At publishing, each after observing again; then it is the step's retry, or a person's.
-ATTEMPTS = 5
-# Seconds after which no attempt begins: five that wait for a silent server, five times, were half an hour.
-ATTEMPTS_END = 60.0
-# Seconds; a Retry-After that asks for more is waited for between two attempts of the step.
-LONGEST_PAUSE = 60.0
+from release_assets.text import one_line
 
 
 def publish_release(
@@ -52,8 +47,8 @@ def publish_release(
     Returns the release as observed at the end, and the seconds for `draft`, `assets` and `publish`. After a
     request whose outcome is not known, GitHub is looked at again before anything else is sent. An immutable
     release is returned as it is, and what it can never get is logged.
-    Raises ConflictError or PermanentError at once, TransientError after `ATTEMPTS` attempts, or after the
-    first that ends later than `ATTEMPTS_END`.
+    Raises ConflictError or PermanentError at once, TransientError after the last attempt that the
+    bounds allow.
     """
     started = time.monotonic()
     seconds = {"draft": 0.0, "assets": 0.0, "publish": 0.0}
@@ -61,7 +56,7 @@ def publish_release(
     known: int | None = None
     may_have_others, is_immutable = False, False
     rejected = ""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(bounds.BOUNDS.github_attempts):
         try:
             if known is None:
                 observed, others = find_release(github, repository, wanted.tag, token_env=token_env)
@@ -111,8 +106,12 @@ def publish_release(
             problem = TransientError(error.problem, AGAIN)
             known = known if attempt < 2 else None
         pause = max(2.0**attempt, problem.wait)
-        is_over = time.monotonic() - started > ATTEMPTS_END
-        if attempt == ATTEMPTS - 1 or is_over or pause > LONGEST_PAUSE:
+        is_over = time.monotonic() - started > bounds.BOUNDS.github_attempts_seconds
+        if (
+            attempt == bounds.BOUNDS.github_attempts - 1
+            or is_over
+            or pause > bounds.BOUNDS.github_pause_seconds
+        ):
             break
         log(f"{problem.problem} Looking again in {pause:.0f} s.")
         sleep(pause)
@@ -181,7 +180,7 @@ def _delete_our_other_drafts(
 ) -> None:
     """Delete drafts of the tag that nobody but us can have made: they have our title and our text.
 
-    A draft whose answer was lost, or that a second daemon made at the same moment, would lie there for ever.
+    A draft whose answer was lost, or that a second daemon made at the same moment, would stay.
     """
     _, others = find_release(github, repository, wanted.tag, token_env=token_env)
     for other in others:

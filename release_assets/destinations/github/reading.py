@@ -10,21 +10,21 @@ from urllib.parse import quote
 
 from github.Requester import Requester
 
+from release_assets.destinations import bounds
 from release_assets.destinations.github.connection import PAGE
 from release_assets.destinations.github.failures import MissingError, in_our_words
 from release_assets.destinations.github.model import PublishedRelease, ReleaseAsset
-from release_assets.destinations.http import AGAIN, one_line
+from release_assets.destinations.http import AGAIN
 from release_assets.errors import TransientError
+from release_assets.text import one_line
 
-LIST_SECONDS = 300.0  # for all pages of a list
-PAGES = 100  # GitHub lists no more than 10,000 releases
 T = TypeVar("T")
 
 
 def find_release(
     github: Requester, repository: str, tag: str, *, token_env: str
 ) -> tuple[PublishedRelease | None, tuple[PublishedRelease, ...]]:
-    """The release of `tag`, drafts included, and those that are there for the same tag beside it.
+    """Return the release of `tag`, drafts included, and the other ones of the same tag.
 
     A POST that was repeated leaves two: the published one is taken, else the oldest.
     Raises TransientError or PermanentError: an outage is not the absence of a release.
@@ -80,10 +80,10 @@ def _listed(github: Requester, url: str, read: Callable[[Any], T], token_env: st
 
 def page_numbers(github: Requester, doing: str) -> Iterator[int]:
     """1, 2, 3, … as far as GitHub's lists go. Raises TransientError when reading them takes too long."""
-    deadline = time.monotonic() + LIST_SECONDS
-    for number in range(1, PAGES + 1):
+    deadline = time.monotonic() + bounds.BOUNDS.github_list_seconds
+    for number in range(1, bounds.BOUNDS.github_pages + 1):
         if time.monotonic() > deadline:
-            said = f"{number - 1} pages took longer than {LIST_SECONDS:.0f} s."
+            said = f"{number - 1} pages took longer than {bounds.BOUNDS.github_list_seconds:.0f} s."
             raise TransientError(f"{github.base_url}: {doing}: {said}", AGAIN)
         yield number
 
@@ -130,7 +130,7 @@ def _link(url: Any) -> str:
     """A URL that people may be shown, and click on. Raises ValueError where it is none."""
     link = one_line(str(url))
     if not link.startswith(("https://", "http://")):
-        raise ValueError(f"{link!r} is no link")
+        raise ValueError(f"{link!r} is not a link")
     return link
 
 

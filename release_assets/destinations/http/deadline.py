@@ -23,7 +23,7 @@ class Line:
     """The connections of one exchange, which are cut when its time is over, whatever they are doing.
 
     No timeout of requests does that: each bounds one read, and a server that says a little now and then
-    (a byte of a header, another `100 Continue`) would be listened to for ever.
+    (a byte of a header, another `100 Continue`) would be listened to without end.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Adapter(HTTPAdapter):
 
 
 def within(seconds: float, action: Callable[[], T], line: Line) -> T:
-    """What `action` returns or raises; TimeoutError when it has not ended after `seconds`.
+    """Return or raise what `action` does; TimeoutError when it has not ended after `seconds`.
 
     It runs in a thread of its own, which ends when its line is cut.
     """

@@ -1,4 +1,4 @@
-"""One exchange with a server over HTTP: bounded in bytes and in seconds, and every failure in our words."""
+"""One exchange with a server over HTTP: bounded in bytes and seconds, and every failure as a ReleaseError."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http.deadline import Adapter, Line, within
-from release_assets.destinations.http.words import AGAIN, one_line, without
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import redact
 from release_assets.project import is_loopback
+from release_assets.text import one_line, redact, without
 
-CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 30.0  # between two pieces of an answer
-REDIRECTS = 5
+AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
 CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
 
@@ -78,7 +76,7 @@ def exchange(
                 url,
                 headers=dict(headers),
                 data=data,
-                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                timeout=(bounds.BOUNDS.connect_seconds, bounds.BOUNDS.silence_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -120,7 +118,7 @@ def exchange(
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
         said = one_line(without(credentials, str(error)))
         raise PermanentError(f"{where}: {said}", "Check the URLs in the YAML.") from None
-    # A Location that is no URL is looked at by requests before anybody follows it; InvalidHeader is what
+    # A Location that is not a URL is looked at by requests before anybody follows it; InvalidHeader is what
     # it makes of two lengths that contradict each other.
     except (ValueError, requests.exceptions.InvalidHeader) as error:
         said = one_line(without(credentials, str(error)))
@@ -136,7 +134,7 @@ def exchange(
 
 
 def _is_sendable(name: str, value: str) -> bool:
-    """Whether a header of ours can be sent as it is."""
+    """Return whether a header of ours can be sent as it is."""
     try:
         check_header_validity((name, value))
         value.encode("latin-1")  # as http.client does
@@ -146,7 +144,7 @@ def _is_sendable(name: str, value: str) -> bool:
 
 
 def _credentials(headers: Mapping[str, str]) -> list[str]:
-    """What must not be repeated of our own request: the Authorization header's value, and what is in it."""
+    """Return what must not be repeated of our own request: the Authorization header, and what is in it."""
     found: list[str] = []
     for name, value in headers.items():
         if name.lower() == "authorization":
@@ -166,7 +164,7 @@ def get(
     """
     deadline = time.monotonic() + seconds
     here = url
-    for _ in range(REDIRECTS + 1):
+    for _ in range(bounds.BOUNDS.redirects + 1):
         left = max(0.1, deadline - time.monotonic())
         answer = exchange("GET", here, seconds=left, limit=limit, headers=headers, sink=sink)
         target = answer.headers.get("location")
@@ -177,7 +175,7 @@ def get(
             _ = urlsplit(there).port  # raises where it is none
         except ValueError:
             raise TransientError(
-                f"{one_line(url)} redirects to {one_line(target)}, which is no URL.", AGAIN
+                f"{one_line(url)} redirects to {one_line(target)}, which is not a URL.", AGAIN
             ) from None
         allowed = {"https"} if urlsplit(here).scheme == "https" else {"http", "https"}
         if urlsplit(there).scheme not in allowed or (
@@ -189,7 +187,7 @@ def get(
             )
         here = there
     raise PermanentError(
-        f"{one_line(url)} redirects more than {REDIRECTS} times.",
+        f"{one_line(url)} redirects more than {bounds.BOUNDS.redirects} times.",
         "Check the index's simple_url in the project's YAML.",
     )
 

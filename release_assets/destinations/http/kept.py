@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 import requests
 import urllib3.exceptions
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http.deadline import Adapter, Line
 from release_assets.destinations.http.exchange import Answer
-
-CONNECT_SECONDS = 5.0
 
 
 class KeptConnection:
@@ -56,7 +55,7 @@ class KeptConnection:
                 url,
                 headers=dict(headers),
                 data=data,
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                timeout=(min(bounds.BOUNDS.kept_connect_seconds, seconds), seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:

@@ -1,27 +1,28 @@
-"""Whether the token may upload, asked by an upload that lacks its file."""
+"""Check that the token may upload, by an upload that lacks its file."""
 
 from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, exchange, one_line, retry_after, without
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, MEBIBYTE, exchange, retry_after
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY
-from release_assets.destinations.package_index.simple_page import PAGE_SECONDS
 from release_assets.errors import PermanentError, TransientError
+from release_assets.text import one_line, without
 
 
 def check_access(upload_url: str, token: str, *, token_env: str) -> None:
     """Ask whether the token may upload, by an upload that lacks its file: it changes nothing.
 
     Indexes look at the token before they look at the form, and answer 400 for the form. Raises
-    PermanentError for a refused token or an address that is no upload API, TransientError as observe does.
+    PermanentError for a refused token or an address without an upload API, TransientError as observe does.
     """
     credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
     answer = exchange(
         "POST",
         upload_url,
-        seconds=PAGE_SECONDS,
+        seconds=bounds.BOUNDS.page_seconds,
         limit=MEBIBYTE,
         headers={
             "Authorization": f"Basic {credentials}",
@@ -39,4 +40,6 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
     if answer.status >= 500 or answer.status == 429:
         raise TransientError(f"{said}.", AGAIN, wait=retry_after(answer.headers, datetime.now(UTC)))
     if answer.status in {404, 405} or answer.status < 400:
-        raise PermanentError(f"{said}: that is no upload API.", "Check the index's upload_url in the YAML.")
+        raise PermanentError(
+            f"{said}: that is not an upload API.", "Check the index's upload_url in the YAML."
+        )

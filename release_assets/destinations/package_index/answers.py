@@ -1,12 +1,13 @@
-"""What an index's status codes mean."""
+"""The meaning of an index's status codes."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
-from release_assets.destinations.http import AGAIN, Answer, one_line, retry_after
+from release_assets.destinations.http import AGAIN, Answer, retry_after
 from release_assets.errors import ReleaseError, TransientError, error_for_status
+from release_assets.text import one_line
 
 CLOSED_REMEDY = "Its operators have closed it for now: watch its status page, then materialize again."
 CLOSED = re.compile(r"read.?only|temporarily disabled", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What is to be uploaded: our files against those that the index serves."""
+"""The difference between our files and those that the index serves."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from release_assets.destinations.http import one_line
 from release_assets.destinations.package_index.simple_page import IndexFile
 from release_assets.errors import ConflictError, PermanentError
+from release_assets.text import one_line
 
 
 def files_of(version: Version, observed: Mapping[str, IndexFile]) -> dict[str, IndexFile]:
@@ -26,7 +26,7 @@ def files_of(version: Version, observed: Mapping[str, IndexFile]) -> dict[str, I
 def missing_files(wanted: Mapping[str, str], observed: Mapping[str, IndexFile]) -> list[str]:
     """The names of `wanted` (name: sha256) that are still to be uploaded, wheels first, as twine does.
 
-    Files that we did not build are nobody's conflict; a yanked file of ours is there all the same.
+    Files that we did not build are nobody's conflict; a yanked file of ours counts as there.
     Raises ConflictError for other bytes under our name, PermanentError where the index shows no sha256.
     """
     for name, sha256 in wanted.items():
@@ -59,7 +59,7 @@ def refuse_closed_release(
 ) -> None:
     """Raise PermanentError where files of `wanted` are missing that the index will not take any more.
 
-    PyPI takes no new file of a release that is older than 14 days, counted from its first file.
+    PyPI accepts no new file of a release that is older than 14 days, counted from its first file.
     """
     theirs = files_of(version, observed)
     missing = sorted(name for name in wanted if name not in theirs)

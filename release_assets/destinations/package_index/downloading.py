@@ -7,26 +7,26 @@ import re
 import tempfile
 from pathlib import Path
 
-from release_assets.destinations.http import MEBIBYTE, get, one_line, seconds_for
+from release_assets.destinations import bounds
+from release_assets.destinations.http import get, seconds_for
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.destinations.package_index.difference import version_of
 from release_assets.destinations.package_index.simple_page import IndexFile
 from release_assets.errors import PermanentError
+from release_assets.text import one_line
 
-FILE_LIMIT = 100 * MEBIBYTE  # PyPI's limit of one file
 
-
-def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int = FILE_LIMIT) -> Path:
+def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int | None = None) -> Path:
     """Download a file into the folder `to`, under its own name; return its path.
 
     It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it, and
     `limit` is the most bytes that are read.
-    Raises PermanentError for a name that is no sdist's or wheel's, or other bytes; else as observe does.
+    Raises PermanentError for a name that is not a sdist's or wheel's, or other bytes; else as observe does.
     """
     # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
     if version_of(file.filename) is None or not re.fullmatch(r"[\w.+!-]{1,200}", file.filename):
         raise PermanentError(
-            f"{one_line(file.filename)!r} is no name of an sdist or a wheel.",
+            f"{one_line(file.filename)!r} is not the name of an sdist or a wheel.",
             "The index's page is damaged or hostile: do not release from it before that is understood.",
         )
     if file.sha256 is None:
@@ -34,8 +34,8 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: 
             f"The index serves {file.filename} without a sha256, so its bytes cannot be verified.",
             "Use an index whose simple page carries sha256 hashes, as PyPI and devpi do.",
         )
-    if seconds is None:
-        seconds = seconds_for(limit)
+    limit = bounds.BOUNDS.index_file_bytes if limit is None else limit
+    seconds = seconds_for(limit) if seconds is None else seconds
     with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as folder:
         part = Path(folder) / "part"
         with part.open("wb") as sink:

@@ -1,4 +1,4 @@
-"""What the simple page holds: the truth here, since it is what pip reads."""
+"""The simple page: the truth here, since it is what pip reads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 from pypi_simple import ACCEPT_JSON_PREFERRED, ProjectPage
 
-from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, get, one_line, parsed_json
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, Answer, get, parsed_json
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.errors import TransientError
-
-PAGE_LIMIT = 32 * MEBIBYTE  # of a simple page; the largest on PyPI are a few MiB
-PARTS = 500_000  # of a simple page's JSON, each looked at by pydantic; the largest on PyPI have 200,000
-TAGS = 200_000  # of HTML in a simple page; the largest on PyPI have a quarter
-PAGE_SECONDS = 60.0  # for a whole simple page, redirects included
+from release_assets.text import one_line
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class IndexFile:
     uploaded: datetime | None = None  # PEP 700's upload-time, None where the index does not say it
 
 
-def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> dict[str, IndexFile]:
+def observe(simple_url: str, project: str, *, seconds: float | None = None) -> dict[str, IndexFile]:
     """The files that the index serves for `project`, by file name; {} where it does not know the project.
 
     Asks as pip does (PEP 691 JSON or PEP 503 HTML), past the caches that obey. `seconds` bounds all of it.
@@ -39,7 +36,12 @@ def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> 
     """
     url = f"{simple_url.rstrip('/')}/{canonicalize_name(project)}/"
     headers = {"Accept": ACCEPT_JSON_PREFERRED, "Cache-Control": "no-cache"}
-    answer = get(url, headers=headers, seconds=seconds, limit=PAGE_LIMIT)
+    answer = get(
+        url,
+        headers=headers,
+        seconds=bounds.BOUNDS.page_seconds if seconds is None else seconds,
+        limit=bounds.BOUNDS.page_bytes,
+    )
     if answer.status == 404:
         return {}
     raise_for_status(answer, "Check the index's simple_url in the project's YAML.")
@@ -50,7 +52,7 @@ def observe(simple_url: str, project: str, *, seconds: float = PAGE_SECONDS) -> 
         # Some repeat the whole page, and pydantic has a paragraph for each mistake in it.
         said = f"{error.error_count()} mistakes" if isinstance(error, ValidationError) else str(error)
         raise TransientError(
-            f"{one_line(url)} answered {answer.status} with something that is no simple page: "
+            f"{one_line(url)} answered {answer.status} with something that is not a simple page: "
             f"{one_line(said)}",
             f"{AGAIN} If it lasts, check the index's simple_url in the project's YAML.",
         ) from None
@@ -71,11 +73,11 @@ def _parsed(answer: Answer, project: str) -> ProjectPage:
     content_type, _, _ = answer.headers.get("content-type", "not said").partition(";")
     match content_type.strip().lower():
         case "application/vnd.pypi.simple.v1+json":
-            return ProjectPage.from_json_data(parsed_json(answer.body, PARTS), answer.url)
+            return ProjectPage.from_json_data(parsed_json(answer.body, bounds.BOUNDS.page_parts), answer.url)
         case "application/vnd.pypi.simple.v1+html" | "text/html":
             # The parser takes a kilobyte of memory for each, however short it is.
-            if (tags := answer.body.count(b"<")) > TAGS:
-                raise ValueError(f"it has {tags} tags, and more than {TAGS} are not read")
+            if (tags := answer.body.count(b"<")) > bounds.BOUNDS.page_tags:
+                raise ValueError(f"it has {tags} tags, and more than {bounds.BOUNDS.page_tags} are not read")
             return ProjectPage.from_html(project, answer.body, answer.url)
     raise ValueError(f"its content type is {content_type}")
 

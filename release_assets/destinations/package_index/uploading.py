@@ -8,19 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from release_assets import process
-from release_assets.destinations.http import (
-    AGAIN,
-    CERTIFICATE,
-    CERTIFICATE_REMEDY,
-    MEBIBYTE,
-    one_line,
-    seconds_for,
-    without,
-)
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, CERTIFICATE, CERTIFICATE_REMEDY, seconds_for
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY, for_status
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
+from release_assets.text import one_line, printable, without
 
-LIMITS = process.Limits(memory=512 * MEBIBYTE)  # of twine
 # Warehouse's and others' ways to say that a name or its bytes are taken.
 _TAKEN = re.compile(r"already exists?|already been used|previously used", re.IGNORECASE)
 _BROKEN = re.compile(
@@ -40,7 +33,7 @@ def upload(
     """Upload one file with `twine upload`, and give its failure a name.
 
     `token_env` is the variable that the token came from, for the words of an error. `timeout` is seconds
-    for all of it; None allows for a slow line. Returns when twine says done: only observing proves it.
+    for all of it; None allows for a slow line. Returns when twine reports success: only observing proves it.
     Raises ConflictError, TransientError (observe, then try again) or PermanentError.
     """
     if timeout is None:
@@ -68,7 +61,7 @@ def upload(
                 timeout=timeout,
                 secrets=[token],
                 on_line=lambda line: _say(log, without([token], line)),
-                limits=LIMITS,
+                limits=process.Limits(memory=bounds.BOUNDS.twine_memory_bytes),
             )
         except process.CommandFailedError as error:
             if isinstance(error, process.CommandTimedOutError):
@@ -82,20 +75,20 @@ def upload(
 
 
 def upload_failure(said: str, filename: str, upload_url: str, token_env: str) -> ReleaseError:
-    """What the end of twine's output means, as the error to raise.
+    """Return the error that the end of twine's output means.
 
     twine 7 prints `HTTPError: 400 Bad Request from URL` and, below it, the reason phrase, where PyPI puts
     the reason in words; a connection that broke shows as a traceback of requests.
     """
     what = f"Uploading {filename} to {upload_url}"
-    text = " ".join(_plain(said).split())
+    text = " ".join(printable(said).split())
     http = re.search(r"HTTPError: (?P<status>\d{3}) (?P<words>.*)", text)
     if http is None:
         if CERTIFICATE.search(text):
             return PermanentError(f"{what}: the certificate cannot be verified.", CERTIFICATE_REMEDY)
         if broken := _BROKEN.search(text):
             return TransientError(f"{what}: the connection failed: {one_line(broken[0])}", AGAIN)
-        lines = [one_line(line) for line in _plain(said).strip().splitlines()]
+        lines = [one_line(line) for line in printable(said).strip().splitlines()]
         if "MemoryError" in lines:
             return TransientError(f"{what}: the index answered more than twine can read.", AGAIN)
         # A traceback says it in its last line.
@@ -119,12 +112,7 @@ def upload_failure(said: str, filename: str, upload_url: str, token_env: str) ->
     return for_status(status, problem, "See the index's words above.")
 
 
-def _plain(text: str) -> str:
-    """`text` without the terminal's colours and without the blanks that rich fills its lines with."""
-    return "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines())
-
-
 def _say(log: Callable[[str], None], line: str) -> None:
     """Pass on a line of twine's, unless it is blank."""
-    if plain := _plain(line).strip():
-        log(f"twine: {one_line(plain)}")
+    if said := one_line(line):
+        log(f"twine: {said}")

@@ -1,6 +1,6 @@
 """The image registry: repositories, manifests and indexes, and the client that reads and puts them."""
 
-from release_assets.destinations.registry.client import ANSWER_LIMIT, Registry
+from release_assets.destinations.registry.client import Registry
 from release_assets.destinations.registry.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -17,7 +17,6 @@ from release_assets.destinations.registry.platform import normal_platform, platf
 from release_assets.destinations.registry.repository import Repository, parse_repository
 
 __all__ = [
-    "ANSWER_LIMIT",
     "DOCKER_LIST",
     "DOCKER_MANIFEST",
     "MANIFESTS",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"({_TOKEN})(?: +(.*))?", re.DOTALL)
-# A value without quotation marks is a token. A URL is not one, and servers write it all the same.
+# A value without quotation marks is a token. A URL is not one, and servers write it anyway.
 _PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s"=][^\s"]*))', re.DOTALL)
 
 

@@ -16,28 +16,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from release_assets.destinations.http import (
-    AGAIN,
-    MEBIBYTE,
-    REDIRECTS,
-    Answer,
-    exchange,
-    one_line,
-    retry_after,
-    without,
-)
+from release_assets.destinations import bounds
+from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, retry_after
 from release_assets.destinations.registry.challenges import parse_challenges
 from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
 from release_assets.destinations.registry.refusals import Refusal, code_of, refusal_error
 from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
+from release_assets.text import one_line, without
 
-SECONDS = 60.0
-ANSWER_LIMIT = 4 * MEBIBYTE  # the distribution spec's recommendation for manifests
-TAG_PAGES = 100
-TAGS = 100_000  # in TAG_PAGES of the size that we ask for
-LIST_SECONDS = 300.0  # for all pages of tags
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -64,7 +52,7 @@ class Registry:
 
     @property
     def _secrets(self) -> list[str]:
-        """What an answer must not bring into a log: our token, and the one that was issued for it."""
+        """Return what an answer must not bring into a log: our token, and the one that was issued for it."""
         issued = (self._authorization or "").partition(" ")[2]
         return [secret for secret in (self._token, issued) if secret]
 
@@ -82,7 +70,7 @@ class Registry:
         if media_type not in MANIFESTS:
             said = one_line(without(self._secrets, str(media_type)))
             raise TransientError(
-                f"{_shown(answer.url)} answered something that is no manifest: {said}",
+                f"{_shown(answer.url)} answered something that is not a manifest: {said}",
                 AGAIN,
             )
         manifest = Manifest(answer.body, media_type)
@@ -122,9 +110,9 @@ class Registry:
     def tags(self) -> set[str]:
         """All tags of the repository; none where it does not exist yet."""
         found: set[str] = set()
-        deadline = time.monotonic() + LIST_SECONDS
+        deadline = time.monotonic() + bounds.BOUNDS.registry_list_seconds
         path = "/tags/list?n=1000"
-        for _ in range(TAG_PAGES):
+        for _ in range(bounds.BOUNDS.registry_tag_pages):
             answer = self._ask("GET", path)
             if answer.status == 404:
                 return found
@@ -135,10 +123,10 @@ class Registry:
                 isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags
             ):
                 raise TransientError(
-                    f"{_shown(answer.url)} answered something that is no list of tags", AGAIN
+                    f"{_shown(answer.url)} answered something that is not a list of tags", AGAIN
                 )
             found |= set(tags)
-            if len(found) > TAGS or time.monotonic() > deadline:
+            if len(found) > bounds.BOUNDS.registry_tags or time.monotonic() > deadline:
                 break
             following = re.match(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("link", ""))
             if following is None:
@@ -150,12 +138,12 @@ class Registry:
     def check_access(self) -> None:
         """Ask whether we may push, by beginning an upload and taking it back: it changes nothing.
 
-        Raises PermanentError when the registry refuses, TransientError when it is unwell.
+        Raises PermanentError when the registry refuses, TransientError when it fails.
         """
         answer = self._ask("POST", "/blobs/uploads/")
         if answer.status != 202:
             raise TransientError(
-                f"POST {_shown(answer.url)} answered {answer.status}, which is no registry's answer", AGAIN
+                f"POST {_shown(answer.url)} answered {answer.status}, which is not a registry's answer", AGAIN
             )
         upload = _joined(answer.url, answer.headers.get("location", ""))
         # An upload that is not taken back is forgotten by the registry after a while.
@@ -172,7 +160,7 @@ class Registry:
         data: bytes | None = None,
         rejected: str = REJECTED,
     ) -> Answer:
-        """One request, again with a token when the registry asks for one. A 404 of a GET is an answer."""
+        """One request, repeated with a token when the registry requires one. A 404 of a GET is an answer."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
         answer = self._exchange(method, url, headers or {}, data)
         if answer.status == 401 and "www-authenticate" in answer.headers:
@@ -180,7 +168,7 @@ class Registry:
             self._authorization = self._met_challenge(answer)
             if self._authorization is not None:
                 answer = self._exchange(method, url, headers or {}, data)
-        for _ in range(REDIRECTS):
+        for _ in range(bounds.BOUNDS.redirects):
             target = answer.headers.get("location")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
                 break
@@ -203,8 +191,8 @@ class Registry:
             return exchange(
                 method,
                 url,
-                seconds=SECONDS,
-                limit=ANSWER_LIMIT,
+                seconds=bounds.BOUNDS.registry_seconds,
+                limit=bounds.BOUNDS.registry_bytes,
                 headers={**headers, **authorization},
                 data=data,
             )
@@ -266,7 +254,7 @@ class Registry:
         answer = exchange(
             "GET",
             f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}",
-            seconds=SECONDS,
+            seconds=bounds.BOUNDS.registry_seconds,
             limit=MEBIBYTE,
             headers={"Authorization": login} if login else {},
         )

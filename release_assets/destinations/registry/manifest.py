@@ -42,7 +42,7 @@ class Manifest:
 
     @property
     def is_index(self) -> bool:
-        """Whether it lists other manifests."""
+        """Return whether it lists other manifests."""
         return self.media_type in {OCI_INDEX, DOCKER_LIST}
 
 
@@ -66,7 +66,7 @@ def platform_images(manifest: Manifest) -> dict[str, str]:
 
 
 def _children(manifest: Manifest) -> list[dict[str, Any]]:
-    """What an index lists, as it lists it: each has a digest, and a platform and annotations if at all."""
+    """Return the entries of an index: each has a digest, and a platform and annotations if at all."""
     children = manifest.parsed().get("manifests") or []
     if not isinstance(children, list) or not all(
         isinstance(child, dict)
@@ -76,7 +76,7 @@ def _children(manifest: Manifest) -> list[dict[str, Any]]:
         and isinstance(child.get("annotations") or {}, dict)
         for child in children
     ):
-        raise TransientError(f"the index {manifest.digest} is no list of manifests", AGAIN)
+        raise TransientError(f"the index {manifest.digest} is not a list of manifests", AGAIN)
     return children
 
 
@@ -90,7 +90,7 @@ def _is_attestation(child: Mapping[str, Any]) -> bool:
 
 
 def platforms_differ(manifest: Manifest, declared: Iterable[str]) -> str | None:
-    """What is missing or too much in an index, in words; None when it is exactly the declared platforms."""
+    """Return what is missing or too much in an index, in words; None where it has the declared platforms."""
     return _difference(platform_images(manifest), declared)
 
 

@@ -1,4 +1,4 @@
-"""What a registry's refusal means: by its status, then by the code and the words of its own error.
+"""The meaning of a registry's refusal: by its status, then by the code and the words of its own error.
 
 Registries give one code to several things: Harbor and Quay respond DENIED to a full quota, Docker Hub 403 to
 an immutable tag. Only there the registry's words decide, without the names in them.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from release_assets.destinations import bounds
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.registry.repository import Repository
 from release_assets.errors import (
@@ -41,12 +42,11 @@ _QUOTA = re.compile(
 )
 # An apostrophe within a word opens no quotation.
 _QUOTED = re.compile(r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\"|`[^`\n]*`")
-_WORDS_LIMIT = 4000  # characters, so that a hostile answer takes no time
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a registry responded instead of success.
+    """A registry's response other than success.
 
     `code` is one of the distribution spec's in lower case, with blanks ("" for none); `words` are those of
     the registry's error. `wait` is the pause in seconds that it asks for, 0 where it does not say.
@@ -79,7 +79,7 @@ def refusal_error(
     have, `rejected` for what it does not accept, `again` for a registry that failed.
     """
     where = f"{repository.host}/{repository.name}"
-    words = _without_names(refusal.words[:_WORDS_LIMIT], repository)
+    words = _without_names(refusal.words[: bounds.BOUNDS.refusal_characters], repository)
     status = refusal.status or 0
     if status == 429 or refusal.code == "toomanyrequests":
         return TransientError(

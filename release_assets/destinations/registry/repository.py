@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from release_assets.destinations.http import one_line
 from release_assets.errors import PermanentError
 from release_assets.project import is_loopback
+from release_assets.text import one_line
 
 # The grammar of github.com/distribution/reference.
 _HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
@@ -29,7 +29,7 @@ class Repository:
 
     @property
     def api_url(self) -> str:
-        """Where the registry's API is: Docker Hub's has a host of its own. http where it is allowed."""
+        """Return the URL of the registry's API: Docker Hub's has its own host. http where it is allowed."""
         host = "registry-1.docker.io" if self.host == "docker.io" else self.host
         return f"{'http' if self.allow_http or is_loopback(f'//{host}') else 'https'}://{host}"
 

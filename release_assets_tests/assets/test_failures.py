@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.nodes.step import LONG_ATTEMPT, LONGEST_WAIT, is_tried_again, wait_as_asked
+from release_assets.nodes.failures import LONG_ATTEMPT, LONGEST_WAIT, is_tried_again, wait_as_asked
 
 
 def test_a_pause_that_was_asked_for_is_said_and_then_kept() -> None:

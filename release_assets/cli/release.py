@@ -1,0 +1,195 @@
+"""`release-assets release TAG`: the whole release, from here, in the same Dagster instance."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import dagster as dg
+from rich.markup import escape
+
+from release_assets.cli.follow import RunView
+from release_assets.cli.launch import daemon_is_running
+from release_assets.cli.options import (
+    SECRETS,
+    dry_run_option,
+    epilog,
+    json_option,
+    project_option,
+    verbose_option,
+)
+from release_assets.cli.runs import Runs, declared_project, refuse_pointer, release_of, runs_of
+from release_assets.cli.terminal import columns, duration, print_lines
+from release_assets.cli.trial import try_images
+from release_assets.planning.plan import Action, Plan, plan_release
+from release_assets.planning.world import observe
+from release_assets.project import Project
+from release_assets.rules.tags import Release
+from release_assets.sensors.github_releases import UNFINISHED
+
+BUILDS = ("version", "sdist", "wheel")
+PUBLISHES = ("pypi_publication", "github_release")
+
+
+@click.command(
+    epilog=epilog(
+        "release-assets release v1.2.3",
+        "release-assets release v1.2.3 --dry-run",
+        secrets=SECRETS,
+    )
+)
+@click.argument("tag")
+@project_option
+@click.option("--reason", default="release-assets release", help="Say why. It is recorded with the runs.")
+@dry_run_option("Build everything, and publish nothing.")
+@json_option("Print what was published as one line of JSON.")
+@verbose_option
+def release(tag: str, project: str | None, reason: str, dry_run: bool, as_json: bool, verbose: bool) -> None:
+    """Release TAG: the package index, the GitHub release, the images and the floating tags.
+
+    The tag has to be on the remote. The runs are recorded in DAGSTER_HOME and shown in Dagster's UI like any
+    other. Where a daemon is running, they go through its queue. Where none is, this command runs them.
+
+    What is there already is left as it is, so a release that failed continues where it stopped: run the same
+    command again. Ctrl-C ends the run. What was published until then stays.
+    """
+    declared = declared_project(project)
+    started = time.monotonic()
+    found, remote_tags = release_of(declared, tag)
+    refuse_pointer(declared, tag, remote_tags)
+    with runs_of(declared, verbose=verbose) as runs:
+        if dry_run:
+            views, plan = _dry_run(runs, found, remote_tags, reason)
+        else:
+            views, plan = _release(runs, found, remote_tags, reason), None
+    seconds = time.monotonic() - started
+    metadata = {name: node.metadata for view in views for name, node in view.nodes.items()}
+    warnings = [warning for view in views for warning in view.warnings]
+    if as_json:
+        click.echo(json.dumps(_answer(declared, found, views, metadata, warnings, plan, seconds)))
+        return
+    lines = (
+        _published(declared, found, metadata, seconds) if plan is None else _would_do(found, plan, seconds)
+    )
+    print_lines([*lines, *(f"[yellow]![/] {escape(warning)}" for warning in warnings)])
+
+
+def _release(runs: Runs, release: Release, remote_tags: Mapping[str, str], reason: str) -> list[RunView]:
+    """Run both halves of a release, or follow the runs that a sensor has launched for it."""
+    name = runs.project.project
+    views = [_half(runs, f"{name}_release", release.tag, f"release {release.tag}", "release_tags", reason)]
+    if runs.project.image is None:
+        return views
+    # Asked again: nothing is built where the images of this very release are there and in their place.
+    plan = plan_release(
+        runs.project, observe(runs.project, release, remote_tags, runs.instance), datetime.now(UTC)
+    )
+    if plan.needs(node.node for node in plan.nodes if node.node not in (*BUILDS, *PUBLISHES)):
+        job, key = f"{name}_docker", f"images {release.tag}"
+        views.append(_half(runs, job, release.tag, key, "github_releases", reason))
+    else:
+        runs.display.say("the images and the floating tags are there already")
+    return views
+
+
+def _half(runs: Runs, job: str, tag: str, key: str, sensor: str, reason: str) -> RunView:
+    """Follow the run of this half that is at work already, or launch it.
+
+    Where a daemon is running, it carries the run key that the sensor would give it. The sensor then launches
+    no second one for the same tag.
+    """
+    of_tag = dg.RunsFilter(job_name=job, statuses=UNFINISHED, tags={"dagster/partition": tag})
+    if unfinished := runs.instance.get_runs(of_tag, limit=1):
+        runs.display.say(f"following run {unfinished[0].run_id}, which was launched before")
+        return runs.follow(unfinished[0].run_id)
+    tags = {"release_assets/reason": reason}
+    if daemon_is_running(runs.instance):
+        tags |= {"dagster/run_key": key, "dagster/sensor_name": f"{runs.project.project}_{sensor}"}
+    return runs.run(job, tag, tags=tags)
+
+
+def _dry_run(
+    runs: Runs, release: Release, remote_tags: Mapping[str, str], reason: str
+) -> tuple[list[RunView], Plan]:
+    """Build the distributions and the images; return the runs and what a release would do then."""
+    project = runs.project
+    tags = {"release_assets/reason": f"{reason} (dry run)"}
+    views = [runs.run(f"{project.project}_release", release.tag, nodes=BUILDS, tags=tags)]
+    if project.image is not None:
+        views.append(try_images(runs, release, remote_tags, project.image, project.image.platforms))
+    world = observe(project, release, remote_tags, runs.instance)
+    return views, plan_release(project, world, datetime.now(UTC))
+
+
+def _published(
+    project: Project, release: Release, metadata: Mapping[str, Mapping[str, Any]], seconds: float
+) -> list[str]:
+    """Return what was published where, each thing that one copies on a line of its own."""
+    shown = {
+        "package": ("pypi_publication", "package"),
+        "install": ("pypi_publication", "install"),
+        "release": ("github_release", "release"),
+        "image": ("manifest_list", "image"),
+        "digest": ("manifest_list", "digest"),
+        "moved": ("floating_tags", "moved"),
+    }
+    rows = [
+        [what, escape(str(value))]
+        for what, (node, name) in shown.items()
+        if (value := metadata.get(node, {}).get(name)) is not None
+    ]
+    head = f"[green]✓[/] released {escape(project.project)} {release.version} in {duration(seconds)}"
+    return [head, *columns(rows, indent=2)]
+
+
+def _would_do(release: Release, plan: Plan, seconds: float) -> list[str]:
+    """Return what a release would still do after everything was built."""
+    rows = [
+        [escape(node.node), escape(node.what)]
+        for node in plan.nodes
+        if node.node not in BUILDS and node.action is not Action.NOTHING
+    ]
+    head = f"[green]✓[/] built {release.version} in {duration(seconds)}; nothing was published"
+    return [
+        head,
+        "A release would:" if rows else "A release has nothing left to do.",
+        *columns(rows, indent=2),
+    ]
+
+
+def _answer(
+    project: Project,
+    release: Release,
+    views: list[RunView],
+    metadata: Mapping[str, Mapping[str, Any]],
+    warnings: list[str],
+    plan: Plan | None,
+    seconds: float,
+) -> dict[str, Any]:
+    names = ("pypi_publication", "package"), ("github_release", "release"), ("manifest_list", "digest")
+    answer: dict[str, Any] = {
+        "project": project.project,
+        "tag": release.tag,
+        "version": str(release.version),
+        "commit": release.commit,
+        "dry_run": plan is not None,
+        "seconds": round(seconds, 1),
+        "runs": [view.run_id for view in views if view.run_id],
+        "nodes": {
+            name: {"state": node.state.value, "seconds": round(node.seconds(time.time()), 1)}
+            for view in views
+            for name, node in view.nodes.items()
+        },
+        "warnings": warnings,
+    }
+    if plan is not None:
+        answer["plan"] = {node.node: node.what for node in plan.nodes if node.action is not Action.NOTHING}
+    else:
+        answer["published"] = {
+            name: str(metadata[node][name]) for node, name in names if name in metadata.get(node, {})
+        }
+    return answer

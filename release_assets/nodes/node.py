@@ -1,0 +1,90 @@
+"""What makes an asset of the graph from a function that works on one release."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from release_assets.nodes.failures import RETRY_POLICY, clear_failures
+from release_assets.nodes.metadata import clean_metadata, timings
+from release_assets.nodes.release_check import Declared, Found, check_specs, refuse_blocked
+from release_assets.nodes.step import Step
+from release_assets.project import Project
+from release_assets.text import printable, redact
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at.
+
+    `checks` is what each of the node's checks found, by its name.
+    """
+
+    data_version: str
+    metadata: Mapping[str, Any]
+    checks: Mapping[str, Found] = field(default_factory=dict)
+
+
+def release_node(
+    project: Project,
+    partitions: dg.DynamicPartitionsDefinition,
+    *,
+    name: str,
+    kinds: set[str],
+    description: str,
+    deps: Iterable[str] = (),
+    pool: str | None = None,
+    checks: Sequence[Declared] = (),
+) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
+    """Make an asset of the graph from a function that does its work on one release.
+
+    A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
+    again can help: those observe the destination first, as every run of a node does.
+    The node's checks are part of its step. Where a blocking one fails, what was made stays recorded with what
+    the checks found, the step fails in the check's words, and nothing downstream starts.
+    """
+    key = dg.AssetKey([project.project, name])
+
+    def decorate(work: Callable[[Step], Recorded]) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=key,
+            deps=[dg.AssetKey([project.project, dep]) for dep in deps],
+            group_name=project.project,
+            partitions_def=partitions,
+            description=description,
+            kinds=kinds,
+            owners=project.owners,
+            pool=pool,
+            retry_policy=RETRY_POLICY,
+            check_specs=check_specs(key, checks, partitions),
+        )
+        def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+            step = Step(project, context)
+            with clear_failures(step):
+                recorded = work(step)
+            yield dg.MaterializeResult(
+                metadata={
+                    **clean_metadata(recorded.metadata, step.secrets),
+                    **timings(step.seconds, time.monotonic() - step.started),
+                },
+                data_version=dg.DataVersion(recorded.data_version),
+                check_results=[
+                    dg.AssetCheckResult(
+                        check_name=name,
+                        passed=found.state == "ok",
+                        severity=found.severity,
+                        description=printable(redact(found.description, step.secrets)),
+                        metadata=clean_metadata(found.metadata, step.secrets),
+                    )
+                    for name, found in recorded.checks.items()
+                ],
+            )
+            with clear_failures(step):
+                refuse_blocked(checks, recorded.checks)
+
+        return materialize
+
+    return decorate

@@ -1,0 +1,190 @@
+"""The last releases of a project at every destination, with few requests: a row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import dagster as dg
+from packaging.version import Version
+
+from release_assets.destinations import github, package_index
+from release_assets.destinations.package_index import IndexFile
+from release_assets.nodes.image_holders import observe_pointers
+from release_assets.planning.comparison import Cell, cell
+from release_assets.planning.observed import Hidden
+from release_assets.planning.world import observing_registry, seen, step_of
+from release_assets.project import Project
+from release_assets.rules.image_tags import floating_tags, image_tag, platform_tag, published_versions
+from release_assets.rules.tag_moves import Pointer
+from release_assets.rules.tags import Channel, Release
+from release_assets.secrets import read_secret
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    """A release: how far it is at each destination, the floating tags that point to it, and its last run."""
+
+    tag: str
+    version: Version
+    index: Cell
+    github: Cell | None  # None: a test release has none
+    images: Cell | None  # None: the project declares none
+    holds: tuple[str, ...]
+    run: str  # the status of the newest run, "" without one
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The rows, highest version first, and what could not be looked at, by destination."""
+
+    rows: tuple[ReleaseRow, ...]
+    hidden: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Registry:
+    tags: frozenset[str]
+    pointers: Mapping[str, Pointer | None]
+
+
+def observe_overview(
+    project: Project,
+    releases: Sequence[Release],
+    remote_tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+) -> Overview:
+    """Look at these releases. Raises a ReleaseError where the newest commit cannot be fetched."""
+    if not releases:
+        return Overview((), {})
+    name = step_of(project, releases[0].tag, remote_tags, instance).declared_name
+    channels = {release.channel is Channel.TEST for release in releases}
+    with ThreadPoolExecutor(4) as threads:
+        indexes = {
+            is_test: threads.submit(_files, project, Channel.TEST if is_test else Channel.STABLE, name)
+            for is_test in channels
+        }
+        hub = threads.submit(_published, project)
+        images = threads.submit(_images, project, releases, remote_tags)
+    files = {is_test: future.result() for is_test, future in indexes.items()}
+    published, registry = hub.result(), images.result()
+    hidden = {
+        what: found.why
+        for what, found in {
+            **{
+                project.index_for(Channel.TEST if test else Channel.STABLE).simple_url: found
+                for test, found in files.items()
+            },
+            project.github.repository: published,
+            **({project.image.repository: registry} if project.image is not None else {}),
+        }.items()
+        if isinstance(found, Hidden)
+    }
+    recorded = {
+        node: instance.get_materialized_partitions(dg.AssetKey([project.project, node]))
+        for node in ("pypi_publication", "github_release", "manifest_list")
+    }
+    rows = [
+        ReleaseRow(
+            tag=release.tag,
+            version=release.version,
+            index=_index_cell(release, files[release.channel is Channel.TEST], recorded["pypi_publication"]),
+            github=None
+            if release.channel is Channel.TEST
+            else cell(
+                is_there=None if isinstance(published, Hidden) else [release.tag in published],
+                is_recorded=release.tag in recorded["github_release"],
+            ),
+            images=_images_cell(project, release, registry, recorded["manifest_list"]),
+            holds=_holds(release, registry),
+            run=_last_run(instance, project, release.tag),
+        )
+        for release in releases
+    ]
+    return Overview(tuple(rows), hidden)
+
+
+def _files(project: Project, channel: Channel, name: str | None) -> Mapping[str, IndexFile] | Hidden:
+    index = project.index_for(channel)
+    if name is None:
+        return Hidden("the package's name is known only when it is built")
+    return seen(lambda: package_index.observe(index.simple_url, name), index.token_env)
+
+
+def _published(project: Project) -> set[str] | Hidden:
+    hub = project.github
+    token = read_secret(hub.token_env) or None
+    return seen(
+        lambda: {
+            release.tag
+            for release in github.published_releases(
+                hub.api_url, hub.repository, token, [], token_env=hub.token_env
+            ).releases
+        },
+        hub.token_env,
+    )
+
+
+def _images(
+    project: Project, releases: Sequence[Release], remote_tags: Mapping[str, str]
+) -> _Registry | Hidden | None:
+    image = project.image
+    if image is None:
+        return None
+    registry = observing_registry(image)
+
+    def look() -> _Registry:
+        tags = registry.tags()
+        pointers: dict[str, Pointer | None] = {}
+        for release in releases:
+            wanted = [
+                tag
+                for tag in floating_tags(release.version, release.channel)
+                if tag in tags and tag not in pointers
+            ]
+            published = published_versions(release, remote_tags, tags, project.tags.patterns)
+            pointers |= observe_pointers(registry, wanted, published, release.channel)
+        return _Registry(frozenset(tags), pointers)
+
+    return seen(look, image.username_env, image.token_env)
+
+
+def _index_cell(release: Release, files: Mapping[str, IndexFile] | Hidden, recorded: set[str]) -> Cell:
+    there = None
+    if not isinstance(files, Hidden):
+        names = package_index.files_of(release.version, files)
+        there = [any(name.endswith(".whl") is is_wheel for name in names) for is_wheel in (True, False)]
+    return cell(is_there=there, is_recorded=release.tag in recorded)
+
+
+def _images_cell(
+    project: Project, release: Release, registry: _Registry | Hidden | None, recorded: set[str]
+) -> Cell | None:
+    if project.image is None or registry is None:
+        return None
+    there = None
+    if not isinstance(registry, Hidden):
+        wanted = [image_tag(release.version, release.channel)]
+        wanted += [platform_tag(release.version, release.channel, name) for name in project.image.platforms]
+        there = [tag in registry.tags for tag in wanted]
+    return cell(is_there=there, is_recorded=release.tag in recorded)
+
+
+def _holds(release: Release, registry: _Registry | Hidden | None) -> tuple[str, ...]:
+    if not isinstance(registry, _Registry):
+        return ()
+    return tuple(
+        tag
+        for tag in floating_tags(release.version, release.channel)
+        if (pointer := registry.pointers.get(tag)) is not None and pointer.version == release.version
+    )
+
+
+def _last_run(instance: dg.DagsterInstance, project: Project, tag: str) -> str:
+    """Return the status of the release's newest run, in lower case; "" without one."""
+    for run in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": tag})):
+        is_ours = run.job_name in {f"{project.project}_release", f"{project.project}_docker"}
+        if is_ours or any(key.path[0] == project.project for key in run.asset_selection or ()):
+            return run.status.value.lower().replace("_", " ")
+    return ""
