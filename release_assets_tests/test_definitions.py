@@ -129,7 +129,6 @@ def test_every_asset_tells_a_maintainer_what_it_is(folder: Folder) -> None:
         assert node.group_name == "sample"
         assert node.description
         assert node.kinds
-        assert node.code_version
         assert node.owners == ["maintainer@example.org"]
 
 

@@ -53,4 +53,4 @@ def test_words_of_a_report_drive_no_terminal_and_an_unknown_severity_is_said_so(
     (finding,) = findings(
         f'{{"matches": [{{"vulnerability": {vulnerability}, "artifact": {{"name": "a"}}}}]}}'
     )
-    assert (finding.severity, finding.id) == ("unknown", "[2J")
+    assert (finding.severity, finding.id) == ("unknown", "")

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(12
 
 HALVES = [
     "version", "sdist", "wheel", "pypi_publication", "github_release",
-    "image_linux_amd64", "manifest_list", "floating_tags",
+    "version", "image_linux_amd64", "manifest_list", "floating_tags",
 ]  # fmt: skip
 
 
@@ -28,6 +28,8 @@ def test_from_an_empty_directory_to_a_release_and_back(
 ) -> None:
     maintainer = new(image_stands, dockerfile=FROM_NOTHING)
     maintainer.tag("v1.0.0", "1.0.0")
+    origin = f"https://github.com/{maintainer.github_repository}.git"
+    maintainer.repository.git("remote", "add", "origin", origin)
     home, defs = tmp_path / "home", tmp_path / "defs"
     home.mkdir()
     shutil.copy(DAGSTER_YAML, home)
