@@ -1,4 +1,4 @@
-"""The registry is watched until the last tag has moved, and not after the script has ended without moving it."""
+"""The registry is watched until the last tag moves, or the script ends without having moved it."""
 
 from __future__ import annotations
 
