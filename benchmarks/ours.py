@@ -118,7 +118,7 @@ class Ours:
         )
 
     def rebuild(self, kind: str, tag: str) -> float:
-        """Rebuild the images of a released tag, as a person at a terminal does; return the seconds."""
+        """Rebuild a released tag's images, as a person does while the daemon runs; return the seconds."""
         started = time.monotonic()
         process.run(
             ["release-assets", "rebuild", tag, "--project", kind], env=self.stack.env, timeout=RELEASE_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,12 +37,16 @@ class Script:
         """Push the tag and release it. Raises CommandFailedError or ReleaseError when that fails."""
         tags = four_tags(tag.removeprefix("v"))
         latest = place.watch.digests(("latest",))["latest"]
+        ended = threading.Event()
         with ThreadPoolExecutor() as threads:
             pushed, started = time.time(), time.monotonic()
             push()
-            watched = threads.submit(place.watch.wait, tags, unlike=latest, seconds=RELEASE_SECONDS)
-            self._run("release.sh", place, tag)
-            whole = time.monotonic() - started
+            watched = threads.submit(place.watch.wait, tags, unlike=latest, ended=ended)
+            try:
+                self._run("release.sh", place, tag)
+            finally:
+                whole = time.monotonic() - started
+                ended.set()
             return ScriptReleased(watched.result() - pushed, whole)
 
     def rebuild(self, place: Place, tag: str) -> float:

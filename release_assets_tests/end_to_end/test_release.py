@@ -102,6 +102,16 @@ def test_a_maintainer_sees_what_happened_in_the_metadata(dagster: Dagster) -> No
     assert moved["moved"] == "4.0, 4, latest"
 
 
+@pytest.mark.parametrize(
+    ("half", "nodes"), [("release", RELEASE_HALF), ("docker", ["version", *DOCKER_HALF])]
+)
+def test_a_run_has_a_step_for_each_node_only(dagster: Dagster, half: str, nodes: list[str]) -> None:
+    """A step is a process in the docker half: its start costs more than most of them work."""
+    (run,) = dagster.runs("v4.0.0", f"{PROJECT}_{half}")
+    steps = {stats.step_key for stats in dagster.instance.get_run_step_stats(run.run_id)}
+    assert steps == {f"{PROJECT}__{node}" for node in nodes}
+
+
 def test_what_happens_without_the_daemon_is_released_when_it_is_back_once_each(
     sandbox: Sandbox, dagster: Dagster, registry: Registry
 ) -> None:
