@@ -27,7 +27,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLau
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._grpc.types import ExecuteRunArgs
 
-from release_assets.run_workers import RunWorkers, WorkersError
+from release_assets.run_workers import CodeVersion, RunWorkers, WorkersError, code_version
 
 # What a worker says first of all; there is no other record of its process id.
 STARTED = re.compile(r"Started process for run \(pid: (\d+)\)")
@@ -58,20 +58,18 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._lock = threading.Lock()
-        self._workers: tuple[str, RunWorkers] | None = None  # by the id of the code server
+        self._workers: tuple[CodeVersion, RunWorkers] | None = None
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Fork a worker for the run, where its code location is one of this machine and this interpreter.
 
         The first run of a daemon has the code server's worker: what the others are forked from is loading.
         """
-        run = context.dagster_run
-        server = code_server_here(context)
-        workers = self._workers_for(server) if server is not None else None
-        if workers is None or workers.is_loading or run.job_code_origin is None:
+        run, origin = context.dagster_run, context.dagster_run.job_code_origin
+        if origin is None or not has_this_code(context) or (workers := self._loaded_workers()) is None:
             super().launch_run(context)
             return
-        arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, self._instance.get_ref())
+        arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         try:
             pid = workers.start(["api", *arguments.get_command_args()[-2:]])
         except WorkersError as error:
@@ -81,13 +79,18 @@ class WatchedRunLauncher(DefaultRunLauncher):
             worker = ForkedWorker(run.run_id, socket.gethostname(), pid, time.time())
             self._instance.add_run_tags(run.run_id, {WORKER: json.dumps(vars(worker))})
 
-    def _workers_for(self, server: str) -> RunWorkers:
-        """Return what workers are forked from: another process when the code location was loaded again."""
+    def _loaded_workers(self) -> RunWorkers | None:
+        """Return what workers are forked from; None while it loads: at first, and after an upgrade.
+
+        A code server is no measure of that: a daemon starts a new one each minute.
+        """
+        installed = code_version()
         with self._lock:
-            if self._workers is None or self._workers[0] != server:
+            if self._workers is None or self._workers[0] != installed:
                 self._end_workers()
-                self._workers = server, RunWorkers()
-            return self._workers[1]
+                self._workers = installed, RunWorkers()
+            workers = self._workers[1]
+        return None if workers.is_loading else workers
 
     def _end_workers(self) -> None:
         if self._workers is not None:
@@ -133,11 +136,11 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return _health(*worker)
 
 
-def code_server_here(context: LaunchRunContext) -> str | None:
-    """Return the id of the run's code server; None where a worker of ours might not have the same code.
+def has_this_code(context: LaunchRunContext) -> bool:
+    """Whether a worker of ours has the code that the run's code server has.
 
-    That is where it is reached through a port, which may lead into a container, where it has another
-    interpreter or an image, and where a process cannot be forked safely.
+    It might not where the server is reached through a port, which may lead into a container, and where it
+    has another interpreter or an image. Where a process cannot be forked safely there is no worker of ours.
     """
     run, origin = context.dagster_run, context.dagster_run.job_code_origin
     if (
@@ -146,16 +149,13 @@ def code_server_here(context: LaunchRunContext) -> str | None:
         or run.remote_job_origin is None
         or context.workspace is None
     ):
-        return None
+        return False
     repository = origin.repository_origin
     if repository.container_image is not None or repository.executable_path != sys.executable:
-        return None
+        return False
     location = run.remote_job_origin.repository_origin.code_location_origin.location_name
     server = context.workspace.get_code_location(location)
-    if getattr(getattr(server, "client", None), "socket", None) is None:
-        return None
-    found = getattr(server, "server_id", None)
-    return str(found) if found else None
+    return getattr(getattr(server, "client", None), "socket", None) is not None
 
 
 def forked_worker(run: DagsterRun) -> ForkedWorker | None:

@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import dagster as dg
 
@@ -31,6 +32,8 @@ LOADED = (
     "upath.implementations.local",
 )
 FORK_SECONDS = 10.0
+
+CodeVersion = frozenset[tuple[str, int]]
 
 
 class WorkersError(Exception):
@@ -87,6 +90,20 @@ class RunWorkers:
         assert self._process.stdout is not None  # noqa: S101  (a pipe: see __init__)
         if self._process.stdout.readline():
             self._loaded.set()
+
+
+def code_version() -> CodeVersion:
+    """Return what changes when this package is edited, or anything is installed or removed beside it.
+
+    These are times of modification: of this package's modules, and of the folders that hold distributions.
+    """
+    modules = Path(__file__).parent.rglob("*.py")
+    folders = (Path(folder) for folder in sys.path if folder.endswith(("site-packages", "dist-packages")))
+    found = set()
+    for path in (*modules, *folders):
+        with contextlib.suppress(FileNotFoundError):  # an upgrade is at work
+            found.add((str(path), path.stat().st_mtime_ns))
+    return frozenset(found)
 
 
 def serve() -> None:

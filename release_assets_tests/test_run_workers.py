@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from release_assets.run_launcher import WORKER, forked_worker, is_alive
-from release_assets.run_workers import RunWorkers, WorkersError
+from release_assets.run_workers import RunWorkers, WorkersError, code_version
 from release_assets_tests.hostile_server import hostile_server
 from tools.sandbox.servers import free_port, wait_until
 from tools.sandbox.stack import Stack
@@ -72,6 +72,16 @@ def test_without_the_process_that_forks_them_there_are_no_workers(workers: RunWo
     assert not workers.is_loading
     with pytest.raises(WorkersError, match="no run worker was forked"):
         workers.start(["--version"])
+
+
+def test_an_upgrade_is_seen_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    monkeypatch.setattr("sys.path", [str(installed), str(tmp_path / "gone/site-packages")])
+    before = code_version()
+    assert code_version() == before
+    (installed / "dagster-9.dist-info").mkdir()
+    assert code_version() != before
 
 
 def test_the_tags_of_a_run_that_is_retried_name_no_worker_of_the_retry() -> None:

@@ -428,7 +428,7 @@ def test_a_file_that_is_gone_is_permanent(server: ScriptedServer, tmp_path: Path
 def test_a_name_that_could_leave_the_folder_is_refused(
     server: ScriptedServer, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(PermanentError, match="no name of an sdist or a wheel"):
+    with pytest.raises(PermanentError, match="not the name of an sdist or a wheel"):
         download(served_at(server, name, sha(b"bytes")), tmp_path)
     assert server.seen == []
 
