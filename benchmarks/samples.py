@@ -52,7 +52,7 @@ RUN --mount=type=bind,from=wheels,target=/wheels \\
     + INSTALL
 )
 LARGE_LAYER = (
-    "RUN python -c \"import os; [open(f'/opt/{layer}-{{i}}', 'wb').write(os.urandom(2**20)) "
+    "RUN python -c \"import os; [open(f'/layer-{layer}-{{i}}', 'wb').write(os.urandom(2**20)) "
     'for i in range({mib})]"\n'
 )
 LARGE = (

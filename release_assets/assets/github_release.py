@@ -122,7 +122,7 @@ def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
             if github.release_plan(observed, wanted).is_done:
                 return
         try:
-            check_destinations(step, uploaded=True)
+            check_destinations(step, index=False)
         except TransientError as error:
             words = f"Going on all the same, since the index has the files. {error.problem}"
             step.context.log.warning(redact(words, step.secrets))

@@ -6,6 +6,7 @@ import dagster as dg
 
 from release_assets.errors import PermanentError
 from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.preflight import PREFLIGHT, preflight
 from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.declared_version import check_version, version_in_pyproject
@@ -23,6 +24,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         name="version",
         kinds={"git", "python"},
         description="The tag's commit, and proof that its source declares the tag's version.",
+        checks=(PREFLIGHT,),
     )
     def work(step: Step) -> Recorded:
         release = step.release
@@ -30,6 +32,8 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
             commit = step.mirror.fetch(release.commit)
             step.mirror.require_lfs(release.commit, step.output)
         place = check_declared_version(step)
+        with step.stage("preflight"):
+            found = preflight(step)
         step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
         return Recorded(
             data_version=release.commit,
@@ -43,6 +47,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
                 "committed": dg.MetadataValue.timestamp(commit.committed_at),
                 "declared_in": place or "the built metadata (the version is dynamic)",
             },
+            checks={PREFLIGHT.name: found},
         )
 
     return work

@@ -1,4 +1,4 @@
-"""Before the first thing that cannot be undone, every credential that the release needs is tried."""
+"""Before anything is built, and again before the first upload, every credential that is needed is tried."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from dataclasses import dataclass
 
 from release_assets.destinations import cosign, github, package_index
 from release_assets.errors import PermanentError, ReleaseError, TransientError
+from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
+from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.notes.check import check_page
 from release_assets.process import environment
 from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
 from release_assets.rules.tags import Channel
 from release_assets.secrets import read_secret
+
+PREFLIGHT = Declared(
+    "preflight",
+    "Every token, permission and key that the rest of this run needs works now: tried with requests that "
+    "change nothing, before anything is built.",
+    blocks=True,
+)
+
+BUILT_HERE = {"version", "sdist", "wheel"}  # the nodes that publish nothing
+PACKAGE = {*BUILT_HERE, "pypi_publication", "github_release"}
 
 
 class UnsetError(PermanentError):
@@ -36,16 +48,16 @@ class Need:
     ask: Callable[[], str]  # says what is well, or raises a ReleaseError; its requests change nothing
 
 
-def needs(project: Project, channel: Channel, *, uploaded: bool = False) -> list[Need]:
-    """What a release of this channel needs, in its order; nothing of the index where all is `uploaded`."""
+def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool = True) -> list[Need]:
+    """What a release of this channel needs, in its order; without the `index` or GitHub (`hub`) on demand."""
     # No builder, no scanner: they may be on the images' machine only. `release-assets check` looks at them.
-    index, hub, image = project.index_for(channel), project.github, project.image
+    target, image = project.index_for(channel), project.image
     found: list[Need] = []
-    if not uploaded:
+    if index:
         name = "test_index" if channel is Channel.TEST else "index"
-        found.append(Need(name, (index.token_env,), lambda: _ask_index(index)))
-    if channel is not Channel.TEST:
-        found.append(Need("github", (hub.token_env,), lambda: _ask_github(hub)))
+        found.append(Need(name, (target.token_env,), lambda: _ask_index(target)))
+    if hub and channel is not Channel.TEST:
+        found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
     if image is not None:
         found.append(Need("registry", (image.token_env,), lambda: _ask_registry(image)))
         if (sign := image.sign) is not None:
@@ -54,20 +66,51 @@ def needs(project: Project, channel: Channel, *, uploaded: bool = False) -> list
     return found
 
 
-def check_destinations(step: Step, *, uploaded: bool = False) -> None:
-    """Ask for everything that the release still needs: nothing of the index, if all is `uploaded`.
+def preflight(step: Step) -> Found:
+    """Return what this run's first look at the destinations found: it asks what the run's nodes still need.
 
+    A run of the images alone needs no token of the index, and neither does one that resumes where the index
+    has the files. Raises TransientError where something cannot be asked now, and nothing is published yet.
+    """
+    nodes = {node.name.removeprefix(f"{step.project.project}__") for node in step.context.job_def.nodes}
+    uploaded = False
+    try:
+        uploaded = "pypi_publication" in nodes and _is_uploaded(step)
+        if not nodes - BUILT_HERE or (uploaded and _is_public(step) and not nodes - PACKAGE):
+            return Found("ok", "Nothing is left to publish in this run.")
+        if "pypi_publication" in nodes and not uploaded:
+            for kind in ("sdist", "wheel"):
+                refuse_closed_release(step, kind)
+        asked = check_destinations(
+            step, index="pypi_publication" in nodes and not uploaded, hub="github_release" in nodes
+        )
+    except PermanentError as error:
+        return Found("error", error.problem, error.remedy)
+    except TransientError as error:
+        if not uploaded:
+            raise
+        return Found("warning", error.problem, "The index has the files: the release goes on.")
+    return Found("ok", "\n".join(asked))
+
+
+def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> list[str]:
+    """Ask for everything that the release still needs; return what is well, a line each.
+
+    Without the `index` where it has all files, and without GitHub (`hub`) where only images are made.
     Raises PermanentError that names everything that is wrong, at once; TransientError when the only trouble
     is that a destination cannot be asked now.
     """
+    well: list[str] = []
     errors: list[ReleaseError] = []
-    for need in needs(step.project, step.release.channel, uploaded=uploaded):
+    for need in needs(step.project, step.release.channel, index=index, hub=hub):
         try:
-            step.say(f"preflight: {need.ask()}")
+            well.append(need.ask())
         except ReleaseError as error:
             errors.append(error)
+        else:
+            step.say(f"preflight: {well[-1]}")
     reads = step.project.github.reads_the_repository
-    if reads and step.release.channel is not Channel.TEST and not uploaded:
+    if reads and step.release.channel is not Channel.TEST and index and hub:
         try:
             with step.folder() as scratch:
                 check_page(step.project, step.release, step.mirror, step.remote_tags, scratch, step.output)
@@ -75,6 +118,22 @@ def check_destinations(step: Step, *, uploaded: bool = False) -> None:
             errors.append(error)
     if errors:
         raise in_one(step.release.tag, errors)
+    return well
+
+
+def _is_uploaded(step: Step) -> bool:
+    """Whether the index serves both files that were built from the tag's commit."""
+    kept = [found for found in (step.store.find("sdist"), step.store.find("wheel")) if found is not None]
+    if len(kept) < 2 or {found.commit for found in kept} != {step.release.commit}:
+        return False
+    index = step.project.index_for(step.release.channel)
+    served = package_index.observe(index.simple_url, kept[0].name)
+    return all(one.filename in served and served[one.filename].sha256 == one.sha256 for one in kept)
+
+
+def _is_public(step: Step) -> bool:
+    """Whether this Dagster has published what comes after the index: a test release has nothing on GitHub."""
+    return step.release.channel is Channel.TEST or step.is_materialized("github_release")
 
 
 def in_one(tag: str, errors: Sequence[ReleaseError]) -> ReleaseError:

@@ -175,7 +175,7 @@ def test_a_compiled_package_is_refused_before_anything_is_published(maintainer: 
     )
     maintainer.repository.commit({"setup.py": setup})
     maintainer.repository.tag("v1.2.3")
-    outcome = maintainer.materialize("v1.2.3")
+    outcome = maintainer.materialize("v1.2.3", *BUILD)
     assert outcome.materialized == ["version", "sdist"]
     assert (outcome.failed, outcome.retried) == (["wheel"], [])
     assert "PyPI rejects wheels for linux_" in outcome.words("wheel")

@@ -79,7 +79,7 @@ def test_a_test_release_needs_its_own_index_and_no_github(maintainer: Maintainer
         "index", "github", "registry", "signing"
     ]  # fmt: skip
     assert [need.what for need in needs(project, Channel.TEST)] == ["test_index", "registry", "signing"]
-    assert [need.what for need in needs(project, Channel.TEST, uploaded=True)] == ["registry", "signing"]
+    assert [need.what for need in needs(project, Channel.TEST, index=False)] == ["registry", "signing"]
 
 
 # Asking
@@ -92,8 +92,8 @@ def test_everything_that_is_wrong_is_told_at_once_before_the_upload(maintainer: 
     del maintainer.variables["GITHUB_TOKEN"]
     maintainer.tag(TAG, "1.2.3")
     outcome = maintainer.materialize(TAG, *BUILD, "pypi_publication", "github_release")
-    assert (outcome.failed, outcome.retried) == (["pypi_publication"], [])
-    words = outcome.words("pypi_publication")
+    assert (outcome.materialized, outcome.failed, outcome.retried) == (["version"], ["version"], [])
+    words = outcome.words("version")
     assert "- environment variables that are not set: GITHUB_TOKEN, SIGNING_KEY\n" in words
     assert f"- POST {maintainer.attributes['index']['upload_url']}: 401 Unauthorized." in words
     assert f"- could not be asked now: POST http://{maintainer.project.image.repository[:9]}" in words  # type: ignore[union-attr]
@@ -163,15 +163,15 @@ def test_a_key_that_cosign_cannot_open_is_told_before_anything_is_published(
     maintainer.variables |= {"SIGNING_KEY": private, "SIGNING_PASSWORD": "not-the-password"}
     maintainer.tag(TAG, "1.2.3")
     outcome = maintainer.materialize(TAG, *BUILD, "pypi_publication")
-    assert (outcome.failed, outcome.retried) == (["pypi_publication"], [])
-    words = outcome.words("pypi_publication")
+    assert (outcome.materialized, outcome.failed, outcome.retried) == (["version"], ["version"], [])
+    words = outcome.words("version")
     assert "- cosign cannot use the key in SIGNING_KEY: " in words
     assert "check its password" in words
     assert "not-the-password" not in words + outcome.said
     assert private.splitlines()[1] not in words + outcome.said
     assert maintainer.served() == {}
     maintainer.variables["SIGNING_PASSWORD"] = "the-password"
-    assert maintainer.materialize(TAG, "pypi_publication").success
+    assert maintainer.materialize(TAG, *BUILD, "pypi_publication").success
 
 
 @pytest.mark.parametrize("sign", [{}, {"key_env": "SIGNING_KEY"}], ids=["keyless", "with a key"])
