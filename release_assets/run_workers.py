@@ -93,7 +93,7 @@ class RunWorkers:
 
 
 def code_version() -> CodeVersion:
-    """Return what changes when this package is edited, or anything is installed or removed beside it.
+    """Return what changes when this package is edited, or anything is installed or removed next to it.
 
     These are times of modification: of this package's modules, and of the folders that hold distributions.
     """

@@ -217,7 +217,7 @@ def test_it_says_what_the_preflight_of_a_release_says(
     maintainer.tag("v1.0.0", "1.0.0")
     terminal = open_terminal(maintainer, tmp_path)
     found = rows(terminal, 1)
-    words = maintainer.materialize("v1.0.0", *BUILD, "pypi_publication").words("pypi_publication")
+    words = maintainer.materialize("v1.0.0", *BUILD, "pypi_publication").words("version")
     for key in ("index", "registry"):
         assert found[key]["state"] == "failed"
         assert f"- {found[key]['words']}\n" in words
