@@ -61,17 +61,14 @@ class WatchedRunLauncher(DefaultRunLauncher):
         self._workers: tuple[CodeVersion, RunWorkers] | None = None
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Fork a worker for the run, where its code location is one of this machine and this interpreter.
-
-        The first run of a daemon has the code server's worker: what the others are forked from is loading.
-        """
+        """Fork a worker for the run, where its code location is one of this machine and this interpreter."""
         run, origin = context.dagster_run, context.dagster_run.job_code_origin
-        if origin is None or not has_this_code(context) or (workers := self._loaded_workers()) is None:
+        if origin is None or not has_this_code(context):
             super().launch_run(context)
             return
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         try:
-            pid = workers.start(["api", *arguments.get_command_args()[-2:]])
+            pid = self._current_workers().start(["api", *arguments.get_command_args()[-2:]])
         except WorkersError as error:
             logger.warning("%s; the code server starts one", error)
             super().launch_run(context)
@@ -79,8 +76,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
             worker = ForkedWorker(run.run_id, socket.gethostname(), pid, time.time())
             self._instance.add_run_tags(run.run_id, {WORKER: json.dumps(vars(worker))})
 
-    def _loaded_workers(self) -> RunWorkers | None:
-        """Return what workers are forked from; None while it loads: at first, and after an upgrade.
+    def _current_workers(self) -> RunWorkers:
+        """Return what workers are forked from: another process after an upgrade.
 
         A code server is no measure of that: a daemon starts a new one each minute.
         """
@@ -89,8 +86,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
             if self._workers is None or self._workers[0] != installed:
                 self._end_workers()
                 self._workers = installed, RunWorkers()
-            workers = self._workers[1]
-        return None if workers.is_loading else workers
+            return self._workers[1]
 
     def _end_workers(self) -> None:
         if self._workers is not None:

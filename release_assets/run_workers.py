@@ -24,7 +24,7 @@ from pathlib import Path
 import dagster as dg
 
 # What a run needs before its own definitions, which are loaded by each worker: they may have changed.
-LOADED = (
+MODULES = (
     "dagster._cli.api",
     "dagster._core.executor.multiprocess",
     "release_assets.component",
@@ -32,6 +32,8 @@ LOADED = (
     "upath.implementations.local",
 )
 FORK_SECONDS = 10.0
+LOAD_SECONDS = 60.0  # it takes two; until then the first worker waits, as one of the code server's would
+LOADED = "loaded\n"  # what it says when it can fork
 
 CodeVersion = frozenset[tuple[str, int]]
 
@@ -44,19 +46,13 @@ class RunWorkers:
     """The process that run workers are forked from, as its parent sees it."""
 
     def __init__(self) -> None:
-        """Start it, and return while it loads."""
+        """Start it, and return while it loads: for two seconds."""
         # In our process group: what ends a daemon ends its run workers.
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._lock = threading.Lock()
-        self._loaded = threading.Event()
-        threading.Thread(target=self._wait_until_loaded, daemon=True).start()
-
-    @property
-    def is_loading(self) -> bool:
-        """Return whether it cannot start a worker yet."""
-        return not self._loaded.is_set() and self._process.poll() is None
+        self._is_loaded = False
 
     def start(self, arguments: Sequence[str]) -> int:
         """Start a worker that runs `dagster` with these arguments; return its process id.
@@ -65,10 +61,12 @@ class RunWorkers:
         """
         assert self._process.stdin is not None  # noqa: S101  (a pipe: see __init__)
         assert self._process.stdout is not None  # noqa: S101
-        late = threading.Timer(FORK_SECONDS, self._process.kill)
         with self._lock:
+            late = threading.Timer(FORK_SECONDS if self._is_loaded else LOAD_SECONDS, self._process.kill)
             late.start()
             try:
+                if not self._is_loaded:
+                    self._is_loaded = self._process.stdout.readline() == LOADED
                 self._process.stdin.write(json.dumps(list(arguments)) + "\n")
                 self._process.stdin.flush()
                 return int(self._process.stdout.readline())
@@ -85,11 +83,6 @@ class RunWorkers:
             if stream is not None:
                 with contextlib.suppress(OSError):  # what was not sent has no reader anymore
                     stream.close()
-
-    def _wait_until_loaded(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  (a pipe: see __init__)
-        if self._process.stdout.readline():
-            self._loaded.set()
 
 
 def code_version() -> CodeVersion:
@@ -108,7 +101,7 @@ def code_version() -> CodeVersion:
 
 def serve() -> None:
     """Fork a worker for each line of arguments on standard input, and print its process id."""
-    for module in LOADED:
+    for module in MODULES:
         importlib.import_module(module)
     _rehearse()
     (command,) = entry_points(group="console_scripts", name="dagster")
@@ -116,8 +109,9 @@ def serve() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays shared between the workers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets workers that have ended
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of a terminal that ends the daemon
-    print("loaded", flush=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # of whoever ends the daemon
+        signal.signal(number, signal.SIG_DFL)
+    print(LOADED, end="", flush=True)
     while line := sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
@@ -147,7 +141,8 @@ def _rehearse() -> None:
 def _become_worker(arguments: Sequence[str]) -> None:
     """Leave the parent's streams alone, and look like the command."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # as Dagster's commands have them, also in the background
+        signal.signal(number, signal.default_int_handler)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(2, 1)  # what steps print is captured; the rest belongs to the daemon's log
