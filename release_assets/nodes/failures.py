@@ -49,6 +49,11 @@ def clear_failures(step: Step) -> Iterator[None]:
             failure = _failure(error, step, again=False)
         sys.tracebacklimit = 0
         raise failure from None
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        if not _is_canceled(step):
+            raise
+        sys.tracebacklimit = 0
+        raise dg.Failure("The run was terminated.", allow_retries=False) from None
     except Exception as error:
         # A mistake of ours would be made again: it is shown at once, with its traceback. As text of ours:
         # Dagster would write down the words of every error in the chain, and a library's may hold a token.
@@ -61,6 +66,12 @@ def clear_failures(step: Step) -> Iterator[None]:
             metadata={"traceback": dg.MetadataValue.text(told), "kind": "mistake"},
             allow_retries=False,
         ) from None
+
+
+def _is_canceled(step: Step) -> bool:
+    """Whether a person ended the run. Dagster takes any interrupt for a failure, which its policy retries."""
+    run = step.context.instance.get_run_by_id(step.context.run_id)
+    return run is not None and run.status in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
 def is_tried_again(error: ReleaseError, retries: int, seconds: float) -> TypeGuard[TransientError]:
