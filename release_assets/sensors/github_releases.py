@@ -25,6 +25,11 @@ from release_assets.sensors.words import counted, with_remarks
 # GitHub is asked on every second tick. Ticks between that are sooner than Dagster's are a person's: they ask.
 ASK_SECONDS = 9.0
 DAGSTERS_SECONDS = 3.0
+# While a release of its own is under way, a tick waits for it: the daemon's next one is five seconds later.
+LINGER_SECONDS = 4.0
+LINGER_LOOK_SECONDS = 0.25
+# A tick that waits has one of the daemon's threads (sensors.num_workers in dagster.yaml: 8).
+LINGERING_PROJECTS = 4
 
 
 class SeenReleases(BaseModel):
@@ -129,6 +134,7 @@ def github_releases(
         return dg.AssetKey([project.project, name])
 
     decisive = [key(name) for name in ("github_release", "pypi_publication", "manifest_list")]
+    lingers = projects_here() <= LINGERING_PROJECTS
 
     @dg.sensor(
         name=f"{project.project}_github_releases",
@@ -145,7 +151,9 @@ def github_releases(
         since = now - max(cursor.asked if cursor else 0.0, last_asked)
         asks = not DAGSTERS_SECONDS < since < ASK_SECONDS
         # Before anything is decided: what is recorded meanwhile is seen by the next tick.
-        recorded = _newest(instance, decisive)
+        *recorded, sdist = _newest(instance, [*decisive, key("sdist")])
+        if lingers and cursor is not None and recorded == cursor.recorded and _follows(sdist, recorded):
+            recorded = _linger(instance, release_job.name, patterns, decisive, recorded)
         is_quiet = cursor is not None and recorded == cursor.recorded and not cursor.waits
         if not asks and (cursor is None or is_quiet):
             has_failed = cursor is None or cursor.asked < last_asked
@@ -235,6 +243,34 @@ def github_releases(
         )
 
     return sensor
+
+
+def _follows(sdist: int | None, recorded: Sequence[int | None]) -> bool:
+    """Whether a newer sdist than the newest release's is there: its release is under way, or has failed."""
+    published, _, built = recorded
+    return sdist is not None and sdist > max(published or 0, built or 0)
+
+
+def _linger(
+    instance: dg.DagsterInstance,
+    release_job: str,
+    patterns: TagPatterns,
+    decisive: Sequence[dg.AssetKey],
+    recorded: list[int | None],
+) -> list[int | None]:
+    """Wait for the release that runs, if one does; return the newest materializations after that.
+
+    That is its GitHub release, or the publication of a test release, which has no other.
+    """
+    deadline = time.monotonic() + LINGER_SECONDS
+    while runs := instance.get_runs(dg.RunsFilter(job_name=release_job, statuses=UNFINISHED), limit=1):
+        tag = parse_tag(runs[0].tags.get("dagster/partition", ""), patterns)
+        awaited = 1 if isinstance(tag, ParsedTag) and tag.kind is TagKind.TEST else 0
+        newest = _newest(instance, decisive)
+        if newest[awaited] != recorded[awaited] or time.monotonic() > deadline:
+            return newest
+        time.sleep(LINGER_LOOK_SECONDS)
+    return _newest(instance, decisive)
 
 
 def read_cursor(text: str | None) -> tuple[Cursor | None, SeenReleases | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Set
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -241,6 +243,55 @@ def test_images_that_a_rebuild_tag_asked_for_are_waited_for(
     assert sensor.tick() == []
     sensor.materialized("manifest_list", "v1.0")
     sensor.instance.delete_run(run.run_id)
+    assert sensor.tick() == []
+
+
+# While a release of ours is under way
+
+
+def is_releasing(sensor: Ticks, tag: str) -> dg.DagsterRun:
+    """A release run of the tag that has built the sdist."""
+    job = sensor.definitions.resolve_job_def("sample_release")
+    sensor.materialized("sdist", tag)
+    return sensor.instance.create_run_for_job(
+        job, tags={"dagster/partition": tag}, status=dg.DagsterRunStatus.STARTED
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "steps"),
+    [("v1.0", ["pypi_publication", "github_release"]), ("test-v1.0", ["pypi_publication"])],
+)
+def test_the_tick_before_a_publication_waits_for_it(
+    sensor: Ticks, server: ScriptedServer, tag: str, steps: list[str]
+) -> None:
+    server.answers(page(), Told(304))
+    sensor.tick()
+    is_releasing(sensor, tag)
+
+    def publish() -> None:
+        for step in steps:
+            time.sleep(0.5)
+            sensor.materialized(step, tag)
+
+    with ThreadPoolExecutor() as pool:
+        published = pool.submit(publish)
+        assert [request.partition_key for request in sensor.tick()] == [tag]
+        assert published.done()
+
+
+def test_a_tick_waits_no_longer_than_the_next_one_takes(
+    sensor: Ticks, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers(page(), Told(304))
+    sensor.tick()
+    monkeypatch.setattr(github_releases, "LINGER_SECONDS", 0.5)
+    run = is_releasing(sensor, "v1.0")
+    started = time.monotonic()
+    assert sensor.tick() == []
+    assert 0.5 <= time.monotonic() - started < 3
+    sensor.instance.report_run_failed(run)
+    monkeypatch.setattr(github_releases, "LINGER_SECONDS", 60.0)  # nothing is waited for anymore
     assert sensor.tick() == []
 
 
