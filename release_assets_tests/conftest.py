@@ -29,12 +29,25 @@ KEPT = Path(__file__).parents[1] / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
+# The fixtures that start a server or a daemon, or install a package.
+ENGINE = {"engine", "sandbox"}
+SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys", "dagster", "workers"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs the engine: `make test` runs these in a process of their own."""
+    """Mark every test by what it needs: `engine`, `servers`, or neither, which is `unit`.
+
+    `make test` runs those with the engine in a process of their own, and `make unit` only the last.
+    """
     for item in items:
-        if {"engine", "sandbox"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if ENGINE & fixtures:
             item.add_marker("engine")
+        elif SERVERS & fixtures:
+            item.add_marker("servers")
+        elif not {"engine", "servers"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("unit")
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> DgProject:
 def example_of_readme() -> str:
     """Return the defs.yaml that README shows."""
     (example,) = re.findall(r"```yaml\n( *# defs/mypackage/defs\.yaml\n.*?)```", README, re.DOTALL)
-    return "\n".join(line.removeprefix("   ") for line in example.splitlines()) + "\n"
+    return str(example)
 
 
 README = (ROOT / "README.md").read_text()
