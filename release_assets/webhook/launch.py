@@ -68,7 +68,7 @@ class GraphQL:
             )
         except DagsterGraphQLClientError as error:
             raise ReleaseError(
-                f"{self.url} did not launch {request.job_name}: {one_line(str(error))}",
+                f"{self.url} did not launch {request.job_name}: {one_line(str(error.__cause__ or error))}",
                 "The sensor launches it within a minute. Reload the code location where this happens again.",
             ) from None
 
@@ -166,10 +166,10 @@ class ProjectLauncher:
         return bool(self.instance.get_runs(dg.RunsFilter(tags=tags), limit=1))
 
     def _is_stopped(self, sensor: str) -> bool:
-        return any(
-            state.instigator_name == sensor and not state.is_running
-            for state in self.instance.all_instigator_state()
-        )
+        if self.instance.schedule_storage is None:
+            return False
+        states = self.instance.all_instigator_state()
+        return any(state.instigator_name == sensor and not state.is_running for state in states)
 
 
 def _known_tags(records: Sequence[SeenTags]) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""The webhook next to a real daemon: an event that arrives both ways, twice or never makes one run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import requests
+
+from release_assets_tests.repository import Repository
+from release_assets_tests.webhook.test_deliveries import CREATED, PUSH, SECRET, headers
+from tools.sandbox.servers import answers, free_port, running_server
+from tools.sandbox.stack import Stack
+
+pytestmark = pytest.mark.timeout(200)
+
+NOWHERE = "http://127.0.0.1:9"  # where nobody listens: the runs start, and fail
+OFFSETS = (0.3, 1.7, 4.2)  # seconds: the daemon looks every five
+
+
+@contextlib.contextmanager
+def webhook(stack: Stack, dagster_url: str) -> Iterator[str]:
+    port = free_port()
+    with running_server(
+        "webhook",
+        [
+            *(str(Path(sys.executable).with_name("release-assets")), "webhook"),
+            *("--port", str(port), "--dagster-url", dagster_url),
+        ],
+        env={**stack.env, "GITHUB_WEBHOOK_SECRET": SECRET},
+        log=stack.home / "webhook.log",
+        is_ready=lambda: answers(f"http://127.0.0.1:{port}/healthz"),
+    ):
+        yield f"http://127.0.0.1:{port}"
+
+
+def deliver(url: str, event: str, payload: Mapping[str, object], delivery: str) -> int:
+    body = json.dumps(payload).encode()
+    answer = requests.post(f"{url}/github", data=body, headers=headers(body, event, delivery), timeout=5)
+    return answer.status_code
+
+
+def runs(instance: dg.DagsterInstance, tag: str) -> list[dg.RunRecord]:
+    of_tag = dg.RunsFilter(job_name="sample_release", tags={"dagster/partition": tag})
+    return list(instance.get_run_records(of_tag))
+
+
+def start_of(instance: dg.DagsterInstance, tag: str) -> float:
+    """Return when the tag's run started, in seconds since 1970."""
+    deadline = time.monotonic() + 60
+    while not (found := runs(instance, tag)) or found[0].start_time is None:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found[0].start_time
+
+
+def test_webhook_and_sensor_make_one_run(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "remote")
+    attributes = {
+        "project": "sample",
+        "repository": repository.remote,
+        "package": {"name": "sample"},
+        "github": {"api_url": NOWHERE, "repository": "me/sample"},
+        "index": {"upload_url": NOWHERE, "simple_url": NOWHERE},
+    }
+    definition = json.dumps({"type": "release_assets.ReleaseGraph", "attributes": attributes})
+    stack = Stack.at(tmp_path / "home", definitions={"sample": definition}, variables={})
+    with stack.daemon(), stack.webserver(free_port()) as ui, webhook(stack, ui) as url:
+        stack.wait_for_first_ticks({"sample_release_tags"})
+        with stack.instance() as instance:
+            seconds = []
+            for number, offset in enumerate(OFFSETS):
+                tag = f"v1.{number}.0"
+                time.sleep(offset)
+                pushed = time.time()
+                repository.tag(tag)
+                assert deliver(url, "push", PUSH | {"ref": f"refs/tags/{tag}"}, f"push {tag}") == 202
+                assert deliver(url, "create", CREATED | {"ref": tag}, f"create {tag}") == 202
+                seconds.append(start_of(instance, tag) - pushed)
+            repository.tag("v2.0.0")  # its event is lost
+            start_of(instance, "v2.0.0")
+            time.sleep(6)  # one more tick: it finds the runs of all tags
+            for tag in (*(f"v1.{number}.0" for number in range(len(OFFSETS))), "v2.0.0"):
+                [record] = runs(instance, tag)
+                assert record.dagster_run.tags["dagster/run_key"] == f"release {tag}"
+                assert record.dagster_run.tags["dagster/sensor_name"] == "sample_release_tags"
+        print("seconds from push to start:", seconds, (stack.home / "webhook.log").read_text())
+        said = (stack.home / "webhook.log").read_text()
+        assert "launched v1." in said
+        assert SECRET not in said
+        assert min(seconds) < 2.0, (seconds, said)
