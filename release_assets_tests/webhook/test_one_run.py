@@ -90,7 +90,6 @@ def test_webhook_and_sensor_make_one_run(tmp_path: Path) -> None:
                 [record] = runs(instance, tag)
                 assert record.dagster_run.tags["dagster/run_key"] == f"release {tag}"
                 assert record.dagster_run.tags["dagster/sensor_name"] == "sample_release_tags"
-        print("seconds from push to start:", seconds, (stack.home / "webhook.log").read_text())
         said = (stack.home / "webhook.log").read_text()
         assert "launched v1." in said
         assert SECRET not in said
