@@ -36,6 +36,7 @@ class Refusal:
 
     problem: str
     remedy: str = ""
+    stages: frozenset[str] = frozenset()  # that were begun, as far as the failure tells
 
 
 @dataclass(frozen=True)

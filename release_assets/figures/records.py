@@ -18,6 +18,7 @@ PUBLISHING: dict[Half, frozenset[str]] = {
     "release": frozenset({"pypi_publication", "github_release"}),
     "docker": frozenset({"manifest_list"}),
 }
+RUN = "the run"  # in the place of a node, where the run died and no step failed
 STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.SUCCESS: "success",
     dg.DagsterRunStatus.FAILURE: "failure",
@@ -119,7 +120,7 @@ class RunReader:
                     refusals[node] = _refusal(event)
                 case _:
                     if not refusals:
-                        refusals["the run"] = Refusal(one_line(event.message or "its worker died"))
+                        refusals[RUN] = Refusal(one_line(event.message or "its worker died"))
         observed = ObservedRun(
             run_id=run.run_id,
             half=half,
@@ -157,6 +158,7 @@ def _refusal(event: dg.DagsterEvent) -> Refusal:
         return Refusal(one_line(error.message if error is not None else "it failed without a message"))
     words = _plain(failure.metadata or {})
     if "problem" in words:
-        return Refusal(str(words["problem"]), str(words.get("what_to_do", "")))
+        stages = {name.removeprefix("seconds/") for name in words if name.startswith("seconds/")}
+        return Refusal(str(words["problem"]), str(words.get("what_to_do", "")), frozenset(stages))
     problem, _, remedy = (failure.description or "it failed without a message").partition("\n\nWhat to do: ")
     return Refusal(problem, remedy)

@@ -1,4 +1,4 @@
-"""What an event launches: the sensor's runs, with its keys, and none where the sensor is at it."""
+"""Launch what an event made due: the sensor's runs, with its keys, and none that the sensor launches."""
 
 from __future__ import annotations
 
