@@ -118,6 +118,18 @@ def silent_daemon(since: float, until: float) -> Alert:
     )
 
 
+def daemon_is_silent(since: float) -> Alert:
+    """Return what to tell while Dagster's daemon is silent; the same for all projects."""
+    return Alert(
+        f"the daemon is silent {since:.0f}",
+        "",
+        "failure",
+        f"Dagster's daemon has been silent since {_clock(since)}",
+        "No tag is released and no run is started until it runs again.\n"
+        "What to do: start dagster-daemon again; its log shows why it stopped.",
+    )
+
+
 def silent_sensor(project: str, sensor: str, since: float, now: float) -> Alert:
     """Return what to tell about a sensor without a successful tick."""
     return Alert(

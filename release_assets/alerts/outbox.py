@@ -6,13 +6,15 @@ Targets are named by their variables; their URLs are nowhere in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import dagster as dg
 from pydantic import BaseModel
 
 from release_assets.alerts.messages import Alert, Level
 from release_assets.project import Project
 
-KEY = "release_assets/release_alerts"
+KEY = "release_assets/release_alerts"  # of the sensor
 # Two targets of fifty projects for a day of failures; what is older is dropped first.
 MOST = 1000
 FIRST_WAIT = 30.0  # seconds; doubled each time
@@ -55,11 +57,12 @@ class Outbox(BaseModel):
                 self.pending.append(Delivery(**vars(alert), target=target))
         del self.pending[:-MOST]
 
-    def add_once(self, project: Project, alert: Alert, now: float) -> None:
-        """Put an alert in unless one with its id was there within a month."""
+    def add_once(self, projects: Iterable[Project], alert: Alert, now: float) -> None:
+        """Put an alert in for these projects, unless one with its id was there within a month."""
         if alert.id not in self.told:
             self.told[alert.id] = now
-            self.add(project, alert)
+            for project in projects:
+                self.add(project, alert)
         self.told = {id_: at for id_, at in self.told.items() if now - at < TOLD_SECONDS}
 
     def next_for(self, target: str, now: float) -> Delivery | None:
@@ -81,12 +84,12 @@ class Outbox(BaseModel):
         return 0.0
 
 
-def read_outbox(instance: dg.DagsterInstance) -> Outbox:
-    """Return the outbox; an empty one before the first tick."""
-    text = instance.daemon_cursor_storage.get_cursor_values({KEY}).get(KEY)
+def read_outbox(instance: dg.DagsterInstance, key: str = KEY) -> Outbox:
+    """Return the outbox with this key; an empty one before it was written."""
+    text = instance.daemon_cursor_storage.get_cursor_values({key}).get(key)
     return Outbox.model_validate_json(text) if text else Outbox()
 
 
-def write_outbox(instance: dg.DagsterInstance, outbox: Outbox) -> None:
+def write_outbox(instance: dg.DagsterInstance, outbox: Outbox, key: str = KEY) -> None:
     """Keep the outbox."""
-    instance.daemon_cursor_storage.set_cursor_values({KEY: outbox.model_dump_json()})
+    instance.daemon_cursor_storage.set_cursor_values({key: outbox.model_dump_json()})

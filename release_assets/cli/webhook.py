@@ -44,6 +44,8 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
     as the project's sensor would launch it: whichever comes first, there is one run. An event that is lost
     costs the seconds until the sensor's next tick.
 
+    Where Dagster's daemon is silent for five minutes, it sends the projects' alerts.
+
     It runs next to Dagster's daemon and webserver, with the same DAGSTER_HOME: one for each DAGSTER_HOME.
     Restart it when a project is added. Put a proxy with TLS before it that forwards /github only.
     """
@@ -56,6 +58,7 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
     try:
         import uvicorn
 
+        from release_assets.alerts.watchdog import Watchdog
         from release_assets.cli.launch import location_of
         from release_assets.webhook.launch import GraphQL, ProjectLauncher
         from release_assets.webhook.metrics import FiguresCollector
@@ -78,7 +81,8 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
         for project in projects.values():
             launcher = ProjectLauncher(project, instance, graphql)
             handlers.setdefault(project.github.repository.lower(), []).append(launcher.handle)
-        app = Webhook(secret, handlers, FiguresCollector(instance, sorted(projects))).app()
+        watchdog = Watchdog(instance, [one for one in projects.values() if one.alerts is not None])
+        app = Webhook(secret, handlers, FiguresCollector(instance, sorted(projects)), watchdog).app()
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"listening on http://{shown}:{port}/github; figures on /metrics", err=True)
         if not _is_loopback(host):

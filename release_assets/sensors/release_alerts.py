@@ -56,9 +56,9 @@ def release_alerts(projects: Sequence[Project]) -> dg.SensorDefinition:
         instance = shared_instance(context)
         now = time.time()
         outbox = read_outbox(instance)
+        _silence(instance, outbox, by_name, now)
         ended = _runs(instance, outbox, by_name, now)
-        found = [*_silence(instance, outbox, by_name, now), *ended]
-        for project, alert in found:
+        for project, alert in ended:
             outbox.add(project, alert)
         _remind(outbox, by_name, now)
         outbox.last_tick = now
@@ -157,20 +157,19 @@ def _remind(outbox: Outbox, projects: Mapping[str, Project], now: float) -> None
         if project is None or days is None or now > since + days * DAY:
             del outbox.uploads[key]
         elif now > since + (days - CLOSING_DAYS) * DAY:
-            outbox.add_once(project, closing(project, tag, since, days), now)
+            outbox.add_once([project], closing(project, tag, since, days), now)
 
 
 def _silence(
     instance: dg.DagsterInstance, outbox: Outbox, projects: Mapping[str, Project], now: float
-) -> list[tuple[Project, Alert]]:
-    """Return the alerts for a daemon that was silent, and for sensors that are."""
+) -> None:
+    """Put in alerts for a daemon that was silent, and for sensors that are."""
     if outbox.last_tick is None or now - outbox.last_tick > SILENT_SECONDS:
         since, outbox.awake_since = outbox.last_tick, now
         if since is not None:
-            return [(project, silent_daemon(since, now)) for project in projects.values()]
+            outbox.add_once(projects.values(), silent_daemon(since, now), now)
     states = instance.all_instigator_state() if instance.schedule_storage is not None else []
     by_name = {state.instigator_name: state for state in states}
-    found = []
     for name, project in projects.items():
         sensors = [f"{name}_release_tags"]
         sensors += [f"{name}_github_releases"] if project.image is not None else []
@@ -183,11 +182,8 @@ def _silence(
             # None also while a tick is at work.
             heard = outbox.heard[sensor] = succeeded or outbox.heard.get(sensor, now)
             since = max(heard, outbox.awake_since)
-            alert = silent_sensor(name, sensor, heard, now)
-            if now - since > SILENT_SECONDS and alert.id not in outbox.told:
-                outbox.told[alert.id] = now
-                found.append((project, alert))
-    return found
+            if now - since > SILENT_SECONDS:
+                outbox.add_once([project], silent_sensor(name, sensor, heard, now), now)
 
 
 def _clean(project: Project, alert: Alert) -> Alert:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from release_assets.alerts.watchdog import Watchdog
 from release_assets.errors import ReleaseError
 from release_assets.text import one_line
 from release_assets.webhook.deliveries import Event, Replays, event_of, is_signed
@@ -23,6 +24,7 @@ from release_assets.webhook.metrics import FiguresCollector
 LOG = logging.getLogger("release_assets.webhook")
 LARGEST_BODY = 1024 * 1024  # bytes; the push of a tag is some kilobytes
 BODY_SECONDS = 5.0
+WATCH_SECONDS = 30.0
 WAITING = 100  # events that wait for the thread
 EVENTS = ("push", "create", "release", "ping")
 
@@ -33,10 +35,16 @@ class Webhook:
     """Takes deliveries for projects. `handlers` are the projects' launchers, by repository in lower case."""
 
     def __init__(
-        self, secret: str, handlers: Mapping[str, Sequence[Handler]], figures: FiguresCollector | None = None
+        self,
+        secret: str,
+        handlers: Mapping[str, Sequence[Handler]],
+        figures: FiguresCollector | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._secret = secret
         self._handlers = handlers
+        self._watchdog = watchdog
+        self._is_over = threading.Event()
         self._replays = Replays()
         self._events: queue.Queue[Event | None] = queue.Queue(WAITING)
         self._registry = CollectorRegistry()
@@ -62,7 +70,10 @@ class Webhook:
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         worker = threading.Thread(target=self._work, daemon=True)
         worker.start()
+        if self._watchdog is not None:
+            threading.Thread(target=self._watch, args=(self._watchdog,), daemon=True).start()
         yield
+        self._is_over.set()
         with contextlib.suppress(queue.Full):
             self._events.put_nowait(None)
         await asyncio.to_thread(worker.join, 30.0)
@@ -108,6 +119,13 @@ class Webhook:
 
     def _metrics(self, _: Request) -> Response:
         return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _watch(self, watchdog: Watchdog) -> None:
+        while not self._is_over.wait(WATCH_SECONDS):
+            try:
+                watchdog.look(LOG.warning)
+            except Exception as error:  # a database that is busy now: the next look is soon
+                LOG.warning("the daemon's heartbeat cannot be read: %s", type(error).__name__)
 
     def _work(self) -> None:
         while (event := self._events.get()) is not None:

@@ -23,7 +23,8 @@ from release_assets_tests.figures.recorded import Recorder, Told, refused
 from release_assets_tests.sensors.conftest import instance as instance
 
 # Of a plugin of Apprise.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+IGNORED = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+pytestmark = IGNORED
 
 DAY = 86400.0
 TOKEN = "a-token-in-the-path"

@@ -13,9 +13,12 @@ import dagster as dg
 import pytest
 import requests
 
+from release_assets.alerts.outbox import read_outbox
+from release_assets_tests.destinations.conftest import ScriptedServer, Told
+from release_assets_tests.destinations.conftest import server as server  # the fixture, for this test too
 from release_assets_tests.repository import Repository
 from release_assets_tests.webhook.test_deliveries import CREATED, PUSH, SECRET, headers
-from tools.sandbox.servers import answers, free_port, running_server
+from tools.sandbox.servers import answers, free_port, running_server, wait_until
 from tools.sandbox.stack import Stack
 
 pytestmark = pytest.mark.timeout(200)
@@ -60,7 +63,12 @@ def start_of(instance: dg.DagsterInstance, tag: str) -> float:
     return found[0].start_time
 
 
-def test_webhook_and_sensor_make_one_run(tmp_path: Path) -> None:
+def has_looked_for_alerts(stack: Stack) -> bool:
+    with stack.instance() as instance:
+        return read_outbox(instance).since is not None
+
+
+def test_webhook_and_sensor_make_one_run(tmp_path: Path, server: ScriptedServer) -> None:
     repository = Repository(tmp_path / "remote")
     attributes = {
         "project": "sample",
@@ -68,11 +76,15 @@ def test_webhook_and_sensor_make_one_run(tmp_path: Path) -> None:
         "package": {"name": "sample"},
         "github": {"api_url": NOWHERE, "repository": "me/sample"},
         "index": {"upload_url": NOWHERE, "simple_url": NOWHERE},
+        "alerts": {"targets_env": ["ALERTS_HERE"]},
     }
+    server.answers(Told(200))
+    variables = {"ALERTS_HERE": f"json://{server.url.removeprefix('http://')}/a-token"}
     definition = json.dumps({"type": "release_assets.ReleaseGraph", "attributes": attributes})
-    stack = Stack.at(tmp_path / "home", definitions={"sample": definition}, variables={})
+    stack = Stack.at(tmp_path / "home", definitions={"sample": definition}, variables=variables)
     with stack.daemon(), stack.webserver(free_port()) as ui, webhook(stack, ui) as url:
         stack.wait_for_first_ticks({"sample_release_tags"})
+        assert wait_until(lambda: has_looked_for_alerts(stack), seconds=60)
         with stack.instance() as instance:
             seconds = []
             for number, offset in enumerate(OFFSETS):
@@ -90,6 +102,9 @@ def test_webhook_and_sensor_make_one_run(tmp_path: Path) -> None:
                 [record] = runs(instance, tag)
                 assert record.dagster_run.tags["dagster/run_key"] == f"release {tag}"
                 assert record.dagster_run.tags["dagster/sensor_name"] == "sample_release_tags"
+            # The runs fail: the repository has no package. The first failure is told by now, once.
+            titles = [json.loads(seen.body)["title"] for seen in server.seen]
+            assert titles.count("sample v1.0.0: the release run failed") == 1
         said = (stack.home / "webhook.log").read_text()
         assert "launched v1." in said
         assert SECRET not in said
