@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner, Result
 
+from release_assets.cli import commands
 from release_assets.figures.compute import figures
 from release_assets.figures.records import RunReader
-from release_assets.process import environment
 from release_assets_tests.figures.recorded import Recorder, Told, refused
 
 DEFS = """\
@@ -38,15 +37,10 @@ def defs(tmp_path: Path) -> Path:
     return tmp_path / "defs"
 
 
-def stats(defs: Path, home: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("release-assets"), "stats", *options],
-        env=environment(DAGSTER_HOME=str(home), RELEASE_ASSETS_DEFS=str(defs), NO_COLOR="1"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def stats(defs: Path, home: Path, *options: str) -> Result:
+    """Run the command in this process: it only reads."""
+    env = {"DAGSTER_HOME": str(home), "RELEASE_ASSETS_DEFS": str(defs), "NO_COLOR": "1"}
+    return CliRunner().invoke(commands, ["stats", *options], env=env)
 
 
 def values(answer: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +60,7 @@ def test_stats_of_two_releases(instance: dg.DagsterInstance, home: Path, defs: P
     sample.run("release", "v1.1.0", nodes=["version", "sdist", "wheel"])  # a dry run
 
     ended = stats(defs, home, "--json")
-    assert ended.returncode == 0, ended.stderr
+    assert ended.exit_code == 0, ended.output
     [answer] = json.loads(ended.stdout)["projects"]
     assert answer["releases"] == ["v1.1.0", "v1.0.0"]
     assert answer["runs"] == 5
@@ -91,7 +85,7 @@ def test_stats_of_two_releases(instance: dg.DagsterInstance, home: Path, defs: P
 def test_a_project_without_runs_says_so(home: Path, defs: Path) -> None:
     assert stats(defs, home).stdout == "sample: no release was tried here yet.\n"
     ended = stats(defs, home, "--project", "sampel")
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert "There is no project 'sampel'. Did you mean 'sample'?" in ended.stderr
 
 
