@@ -37,10 +37,15 @@ def alert_of(project: Project, run: ObservedRun, published: Set[str]) -> Alert:
     name = f"{project.project} {run.tag}"
     warnings = list(_warnings(run))
     lines: list[str] = []
-    if run.state == "success":
+    level: Level
+    if run.state == "success" and not run.has_published:
+        level, title = "warning", f"{name} is built and not published yet"
+        lines.append("Nothing irreversible has happened: it waits for an approval.")
+        lines.append(f"What to do: `release-assets approve {run.tag} --project {project.project}`")
+    elif run.state == "success":
         what = "is published" if run.half == "release" else "has its images"
         noted = f", with {len(warnings)} warning{'s' if len(warnings) > 1 else ''}" if warnings else ""
-        level: Level = "warning" if warnings else "success"
+        level = "warning" if warnings else "success"
         title = f"{name} {what}{noted}"
         lines += _published(run)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 
@@ -9,6 +10,7 @@ import click
 
 from release_assets.cli.options import epilog
 from release_assets.cli.runs import dagster_instance, declared_projects
+from release_assets.definitions import projects_folder
 from release_assets.errors import ReleaseError
 from release_assets.secrets import read_secret
 
@@ -70,6 +72,8 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("release_assets.webhook").setLevel(logging.INFO)
     projects = declared_projects()
+    if not projects:
+        raise click.UsageError(f"There is no valid project in {projects_folder()}.")
     with dagster_instance() as instance:
 
         def named_location(project: str) -> tuple[str, str]:
@@ -87,16 +91,17 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
         click.echo(f"listening on http://{shown}:{port}/github; figures on /metrics", err=True)
         if not _is_loopback(host):
             click.echo(f"{host} is reachable from other machines: /metrics has no authentication.", err=True)
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=IDLE_SECONDS,
-        )
+        with contextlib.suppress(KeyboardInterrupt):  # how a person ends it
+            uvicorn.run(
+                app,
+                host=host,
+                port=port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=CONNECTIONS,
+                timeout_keep_alive=IDLE_SECONDS,
+            )
 
 
 def _is_loopback(host: str) -> bool:

@@ -165,7 +165,11 @@ def _median(
 
 
 def _seconds(runs: Iterable[ObservedRun]) -> list[float]:
-    return [run.seconds for run in runs if run.state == "success" and run.seconds is not None]
+    return [
+        run.seconds
+        for run in runs
+        if run.state == "success" and run.has_published and run.seconds is not None
+    ]
 
 
 def _number(node: Made | None, name: str) -> float | None:

@@ -57,6 +57,11 @@ class ObservedRun:
     refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by node
 
     @property
+    def has_published(self) -> bool:
+        """Return whether the run made what its half is for; one that waits for an approval did not."""
+        return ("pypi_publication" if self.half == "release" else "manifest_list") in self.made
+
+    @property
     def seconds(self) -> float | None:
         """Return for how long it worked; None for a run that has not ended or never started."""
         return self.ended - self.started if self.ended is not None and self.started is not None else None

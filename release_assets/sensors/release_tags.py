@@ -245,6 +245,7 @@ def read_cursor(text: str | None) -> tuple[Cursor | None, SeenTags | None]:
         return None, SeenTags.model_validate_json(text)
 
 
+# The webhook launches the same: see webhook/launch.py before anything else holds a release back here.
 def release_request(tag: str, job: str, attempt: int) -> dg.RunRequest:
     """Return the request for a release. Dagster launches no second run with the key of an earlier attempt."""
     key = f"release {tag}" if attempt == 1 else f"release {tag} attempt {attempt}"

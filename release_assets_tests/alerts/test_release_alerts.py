@@ -12,7 +12,9 @@ import dagster as dg
 import pytest
 
 from release_assets.alerts import delivery
+from release_assets.alerts.messages import alert_of
 from release_assets.alerts.outbox import KEY, read_outbox, write_outbox
+from release_assets.figures.observed import Made, ObservedRun
 from release_assets.project import Project
 from release_assets.sensors import release_alerts as module
 from release_assets.sensors.release_alerts import release_alerts
@@ -174,6 +176,13 @@ def test_a_release_that_is_half_public_says_where(watched: Watched, server: Scri
     assert release["message"].startswith("The package index has it, GitHub has no release of it.")
     assert docker["title"] == "sample v0.9.0 is half public"
     assert docker["message"].startswith("The package is public, its images are not.")
+
+
+def test_a_release_that_waits_for_an_approval_says_so(watched: Watched) -> None:
+    waits = ObservedRun("a", "release", "v1.0.0", "success", 0.0, made={"wheel": Made(1.0)})
+    alert = alert_of(watched.project, waits, set())
+    assert (alert.level, alert.title) == ("warning", "sample v1.0.0 is built and not published yet")
+    assert "What to do: `release-assets approve v1.0.0 --project sample`" in alert.body
 
 
 def test_warnings_of_checks_are_told_with_the_success(watched: Watched, server: ScriptedServer) -> None:

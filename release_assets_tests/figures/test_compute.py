@@ -7,15 +7,25 @@ from dataclasses import replace
 import pytest
 
 from release_assets.figures.compute import Figure, figures, is_warm
-from release_assets.figures.observed import Checked, Made, ObservedRun, State
+from release_assets.figures.observed import Checked, Half, Made, ObservedRun, State
 
 DAY = 86400.0
 
 
 def run(
-    half: str, tag: str, state: State = "success", *, at: float = 0.0, seconds: float = 60.0
+    half: Half, tag: str, state: State = "success", *, at: float = 0.0, seconds: float = 60.0
 ) -> ObservedRun:
-    return ObservedRun(f"{half} {tag} {at}", half, tag, state, at, at, at + seconds)  # type: ignore[arg-type]
+    made = {"pypi_publication": Made(at), "manifest_list": Made(at)}
+    return ObservedRun(
+        f"{half} {tag} {at}",
+        half,
+        tag,
+        state,
+        at,
+        at,
+        at + seconds,
+        made=made,
+    )
 
 
 def hit(rate: float) -> Checked:
@@ -112,6 +122,11 @@ def test_a_base_image_is_as_old_as_the_first_build_from_its_digest() -> None:
     assert figure(old, "base_image_age_seconds", now=30 * DAY).value == 30 * DAY
     fresh = [*old, build("v3", 25, "sha256:b")]
     assert figure(fresh, "base_image_age_seconds", now=30 * DAY).value == 5 * DAY
+
+
+def test_a_run_that_waits_for_an_approval_is_no_duration() -> None:
+    waits = replace(run("release", "v1", seconds=5), made={"wheel": Made(3)})
+    assert figure([waits, run("release", "v2")], "run_duration_seconds", half="release").value == 60
 
 
 def test_uploads_count_where_something_was_uploaded() -> None:
