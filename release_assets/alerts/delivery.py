@@ -6,9 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
 from release_assets.alerts.outbox import Delivery, Outbox
 from release_assets.secrets import read_secret
+
+if TYPE_CHECKING:
+    import apprise
 
 THREADS = 8
 TICK_SECONDS = 20.0  # for sending in one tick, which Dagster ends after 60
@@ -59,34 +63,47 @@ class Sender:
                 save()
 
 
-def _send(delivery: Delivery) -> str | None:
-    """Send an alert and return None, or why it was not sent, without anything of the target's URL."""
-    url = read_secret(delivery.target)
+def target_problem(variable: str) -> str | None:
+    """Return why the variable holds no target, without anything of its value, or None where it does."""
+    target = _target(variable)
+    return target if isinstance(target, str) else None
+
+
+def _target(variable: str) -> apprise.Apprise | str:
+    """Return the target that a variable holds, or why there is none."""
+    url = read_secret(variable)
     if not url:
-        return f"{delivery.target} is unset. Set it to an Apprise URL where Dagster's code server can see it"
+        return f"{variable} is unset. Set it to an Apprise URL where Dagster's code server can see it"
     try:
         import apprise  # with the extra `alerts`; a quarter of a second
     except ModuleNotFoundError:
         return "Apprise is not installed. Install it: pip install 'release-assets[alerts]'"
     # It logs URLs and answers, where the secrets are.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    level = {
-        "success": apprise.NotifyType.SUCCESS,
-        "warning": apprise.NotifyType.WARNING,
-        "failure": apprise.NotifyType.FAILURE,
-    }[delivery.level]
+    target = apprise.Apprise()
     try:
-        target = apprise.Apprise()
-        if not target.add(url):
-            return f"{delivery.target} does not hold an Apprise URL, such as slack://… or mailto://…"
+        is_known = target.add(url)
+    except Exception as error:  # a plugin's own mistake: its words may hold the URL
+        return f"the URL in {variable} cannot be read: {type(error).__name__}"
+    if not is_known:
+        return f"{variable} does not hold an Apprise URL, such as slack://… or mailto://…"
+    return target
+
+
+def _send(delivery: Delivery) -> str | None:
+    """Send an alert and return None, or why it was not sent, without anything of the target's URL."""
+    target = _target(delivery.target)
+    if isinstance(target, str):
+        return target
+    try:
         is_sent = target.notify(
             body=delivery.body,
             title=delivery.title,
-            notify_type=level,
-            body_format=apprise.NotifyFormat.TEXT,
+            notify_type=delivery.level,
+            body_format="text",
             timeout=SEND_SECONDS,
         )
-    except Exception as error:  # a plugin's own mistake: its words may hold the URL
+    except Exception as error:  # as above
         return f"the target of {delivery.target} failed: {type(error).__name__}"
     if is_sent:
         return None

@@ -16,6 +16,7 @@ from release_assets.alerts.messages import alert_of
 from release_assets.alerts.outbox import KEY, read_outbox, write_outbox
 from release_assets.figures.observed import Made, ObservedRun
 from release_assets.project import Project
+from release_assets.readiness.project import looks
 from release_assets.sensors import release_alerts as module
 from release_assets.sensors.release_alerts import release_alerts
 from release_assets_tests.destinations.conftest import ScriptedServer
@@ -324,6 +325,25 @@ def test_a_target_that_never_answers_is_not_waited_for(
     watched.tick()  # the first send is still waited for: no second one is made
     assert [seen for seen in server.seen if "slow" in seen.path] == slow
     watched.project = quick
+
+
+def test_check_names_a_target_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTS_GOOD", f"json://localhost/{TOKEN}")
+    monkeypatch.setenv("ALERTS_BAD", TOKEN)
+    found = [
+        row
+        for look in looks(project_with("ALERTS_GOOD", "ALERTS_BAD", "ALERTS_UNSET"))
+        if look.what == "alerts"
+        for row in look.answer()
+    ]
+    assert [(row.key, row.state) for row in found] == [
+        ("ALERTS_GOOD", "ok"),
+        ("ALERTS_BAD", "warning"),
+        ("ALERTS_UNSET", "warning"),
+    ]
+    assert "ALERTS_BAD does not hold an Apprise URL" in found[1].words
+    assert "ALERTS_UNSET is unset" in found[2].words
+    assert TOKEN not in str(found)
 
 
 def test_the_index_that_is_about_to_close_is_told_once(watched: Watched, server: ScriptedServer) -> None:

@@ -87,6 +87,20 @@ def test_the_metrics_follow_the_conventions(metrics: Client) -> None:
     assert 'release_assets_cache_hit_ratio{project="sample"} 0.75' in samples
 
 
+def test_a_silent_daemon_fires_the_rule() -> None:
+    rules = DEPLOY / "prometheus"
+    promtool = str(system.find_program("promtool"))
+    checked = subprocess.run(
+        [promtool, "test", "rules", "rules_test.yml"],
+        cwd=rules,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_prometheus_answers_every_query_of_the_dashboard(metrics: Client, tmp_path: Path) -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     config["rule_files"] = [str(DEPLOY / "prometheus" / "rules.yml")]
