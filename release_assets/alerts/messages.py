@@ -52,12 +52,12 @@ def alert_of(project: Project, run: ObservedRun, published: Set[str]) -> Alert:
         level, title = "failure", f"{name}: the {run.half} run failed"
         half = half_public(project, run, published)
         refused = sorted(set(_credentials(project, run.refusals.values())))
-        if half is not None:
+        if run.is_retried:  # where that run fails as well, it is told
+            level, title = "warning", f"{name}: the {run.half} run was killed and is launched again"
+        elif half is not None:
             title = f"{name} is half public"
         elif refused:
             title = f"{name}: a credential is refused or missing ({', '.join(refused)})"
-        elif run.is_retried:
-            level, title = "warning", f"{name}: the {run.half} run was killed and is launched again"
         elif run.state == "canceled":
             level, title = "warning", f"{name}: the {run.half} run was ended by a person"
         lines += [half] if half is not None else []

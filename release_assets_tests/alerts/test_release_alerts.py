@@ -200,12 +200,13 @@ def test_warnings_of_checks_are_told_with_the_success(watched: Watched, server: 
 
 
 def test_a_killed_run_that_is_launched_again_only_warns(watched: Watched, server: ScriptedServer) -> None:
-    watched.recorder.killed("release", "v1.0.0", **{"dagster/will_retry": "true"})
+    watched.recorder.run("release", "v1.0.0", **PUBLISHED)
+    watched.recorder.killed("docker", "v1.0.0", **{"dagster/will_retry": "true"})
     watched.recorder.killed("release", "v1.1.0")
     watched.tick()
-    again, dead = arrived(server)
+    _, again, dead = arrived(server)
     assert again["type"] == "warning"
-    assert "the release run was killed and is launched again" in again["title"]
+    assert again["title"] == "sample v1.0.0: the docker run was killed and is launched again"
     assert (dead["type"], dead["title"]) == ("failure", "sample v1.1.0: the release run failed")
     assert "the worker process 12 no longer exists" in dead["message"]
     assert "What to do: see the run in Dagster's UI, then `release-assets release v1.1.0" in dead["message"]
