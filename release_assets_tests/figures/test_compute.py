@@ -49,7 +49,7 @@ def test_a_killed_run_counts_and_a_canceled_one_does_not() -> None:
     assert figure(runs, "success_ratio", half="docker").value is None
 
 
-def test_without_any_run_no_figure_has_a_value_or_misses_its_target() -> None:
+def test_without_any_run_no_figure_misses_its_target() -> None:
     for found in figures([], 0.0):
         assert found.value in {None, 0.0}
         assert found.is_met is None
@@ -62,7 +62,7 @@ def test_a_run_is_warm_where_half_of_what_could_be_cached_was() -> None:
     assert is_warm(replace(build, checks=[hit(0.9), hit(0.5)]))
 
 
-def test_durations_are_medians_of_successes_with_the_worst_next_to_them() -> None:
+def test_durations_are_medians_of_successes_next_to_the_worst() -> None:
     runs = [
         run("docker", "v1", seconds=800),
         replace(run("docker", "v2", seconds=100), checks=[hit(1.0)]),
@@ -90,7 +90,7 @@ def test_lead_time_runs_from_the_commit_to_the_first_publication() -> None:
     assert figure([first, second, again], "lead_time_seconds").value == 145
 
 
-def test_recovery_runs_from_the_first_failure_to_the_next_success() -> None:
+def test_recovery_runs_from_first_failure_to_next_success() -> None:
     runs = [
         run("release", "v1", "failure", at=0, seconds=10),
         run("release", "v1", "failure", at=50, seconds=10),
@@ -111,7 +111,7 @@ def test_retries_are_counted_by_destination() -> None:
     assert counts == {"build": 0, "git": 3, "github": 1, "index": 2, "registry": 2}
 
 
-def test_a_base_image_is_as_old_as_the_first_build_from_its_digest() -> None:
+def test_a_base_image_is_as_old_as_its_first_build() -> None:
     def build(tag: str, day: float, digest: str) -> ObservedRun:
         metadata = {"base_images": [{"image": "python:3.12", "digest": digest}]}
         return replace(
