@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo sandbox test test-engine test-others chaos bench check format lock clean docs
+.PHONY: demo sandbox test unit test-engine test-others chaos bench check format lock clean docs
 
 demo: .venv/installed
 	$(BIN)/python -m tools.demo $(if $(ONCE),--once)
@@ -16,6 +16,10 @@ sandbox: .venv/installed
 # Two processes at the same time: an engine's storage has one user, and its tests take the longest.
 test: check
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-engine test-others
+
+# What needs no Docker, no root and no server: for every change.
+unit: .venv/installed
+	$(BIN)/pytest -m unit
 
 test-engine: .venv/installed
 	$(BIN)/pytest -m engine --durations=25

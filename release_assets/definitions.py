@@ -22,7 +22,9 @@ from pydantic import ValidationError
 from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph
 from release_assets.errors import DeclarationError
 from release_assets.executor import parallel_executor
+from release_assets.figures.chart import release_figures
 from release_assets.project import Project
+from release_assets.sensors.release_alerts import release_alerts
 
 PACKAGE = "release_assets_defs"  # the folder's name as a Python package, for template_vars_module
 FILES = ("defs.yaml", "defs.yml", "component.yaml")  # Dagster's names of a component file
@@ -63,6 +65,7 @@ def defs() -> dg.Definitions:
     is wrong. Raises DeclarationError where RELEASE_ASSETS_DEFS is not a directory.
     """
     loaded = []
+    alerted: list[Project] = []
     for folder in load_folders():
         graphs = dg.Definitions()
         try:
@@ -74,7 +77,10 @@ def defs() -> dg.Definitions:
         if folder.error is not None:
             logging.getLogger(__name__).error("%s", folder.error)
             graphs = dg.Definitions.merge(graphs, _configuration_error(folder.name, folder.error))
+        alerted += [project for project in folder.projects if project.alerts is not None]
         loaded.append(graphs)
+    if alerted:
+        loaded.append(dg.Definitions(assets=[release_figures()], sensors=[release_alerts(alerted)]))
     # Steps of runs that are launched by hand are processes, too.
     return dg.Definitions.merge(*loaded, dg.Definitions(executor=parallel_executor))
 

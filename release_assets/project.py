@@ -509,6 +509,26 @@ class Image(Destination):
         return self
 
 
+class Alerts(Declared):
+    """The targets that people are told at what became of a release."""
+
+    targets_env: list[VariableName] = Field(
+        default=["ALERTS_URL"],
+        min_length=1,
+        description=(
+            "The environment variables that each hold one Apprise URL, such as slack://… or mailto://…. "
+            "The URLs hold secrets."
+        ),
+        examples=[["ALERTS_SLACK", "ALERTS_MAIL"]],
+    )
+    levels: list[Literal["success", "warning", "failure"]] = Field(
+        default=["success", "warning", "failure"],
+        min_length=1,
+        description="The levels that are sent.",
+        examples=[["warning", "failure"]],
+    )
+
+
 def _no_block() -> Any:
     """Return the empty block of a key that is left out: its validator fills it in."""
     return {}
@@ -562,6 +582,11 @@ class Project(Declared):
         description="The container image. Leave it out for a package without images.",
         examples=[{"repository": "docker.io/me/mypackage"}],
     )
+    alerts: Alerts | None = Field(
+        default=None,
+        description="Send alerts through Apprise. Unset, nobody is told.",
+        examples=[{"targets_env": ["ALERTS_SLACK"]}],
+    )
     owners: list[Owner] = Field(
         default=[],
         description="The owners of the assets: e-mail addresses or team:NAME.",
@@ -613,6 +638,8 @@ class Project(Declared):
             named.append(self.image.token_env)
             if self.image.sign is not None:
                 named += filter(None, [self.image.sign.key_env, self.image.sign.password_env])
+        if self.alerts is not None:
+            named += self.alerts.targets_env
         return named
 
     @property

@@ -109,7 +109,7 @@ def serve() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays shared between the workers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets workers that have ended
-    for number in (signal.SIGINT, signal.SIGTERM):  # of whoever ends the daemon
+    for number in (signal.SIGINT, signal.SIGTERM):  # of what ends the daemon
         signal.signal(number, signal.SIG_DFL)
     print(LOADED, end="", flush=True)
     while line := sys.stdin.readline():

@@ -106,6 +106,17 @@ def test_a_project_has_the_keys_jobs_partitions_and_sensors_of_the_contract(fold
         assert node.partitions_def.name == "sample_releases"
 
 
+def test_one_sensor_sends_the_alerts_of_all_projects(folder: Folder) -> None:
+    folder.declare(SAMPLE)
+    assert "release_alerts" not in {one.name for one in folder.load().get_repository_def().sensor_defs}
+    for name in ("one", "two"):
+        alerts = f"{SAMPLE}  alerts: {{targets_env: [ALERTS_{name.upper()}]}}\n"
+        folder.declare(alerts.replace("project: sample", f"project: {name}"), name)
+    loaded = folder.load()
+    assert [one.name for one in loaded.get_repository_def().sensor_defs].count("release_alerts") == 1
+    assert "release_figures" in keys(loaded)
+
+
 def test_the_graph_is_drawn_as_designed(folder: Folder) -> None:
     folder.declare(SAMPLE)
     graph = folder.load().resolve_asset_graph()

@@ -11,6 +11,7 @@ from functools import cache
 
 import dagster as dg
 
+from release_assets.alerts.delivery import target_problem
 from release_assets.destinations import buildx, git, package_index
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
@@ -56,6 +57,8 @@ def looks(project: Project) -> Iterator[Look]:
             "warning" if need.what == "test_index" else "failed",
             f"export {variable}=..." if variable else "cosign version",
         )
+    for target in project.alerts.targets_env if project.alerts is not None else ():
+        yield _alerts(name, target)
     if project.image is not None:
         for platform in project.image.platforms:
             yield _platform(name, project.image, platform)
@@ -106,6 +109,16 @@ def _recorded_releases(project: Project) -> frozenset[str] | None:
             "Check dagster.yaml in DAGSTER_HOME, and that its database answers.",
         ) from None
     return frozenset(known) or None
+
+
+def _alerts(name: str, target: str) -> Look:
+    def rows() -> Iterator[Row]:
+        problem = target_problem(target)
+        if problem is not None:
+            raise ReleaseError(f"no alert can be sent: {problem}", "Nothing else of a release needs it.")
+        yield Row(name, "alerts", target, "ok", f"{target} holds an Apprise URL")
+
+    return Look(name, "alerts", target, rows, if_not="warning", command=f"export {target}=...")
 
 
 def _platform(name: str, image: Image, platform: str) -> Look:

@@ -16,6 +16,7 @@ from release_assets.destinations.http.kept import KeptConnection
 from release_assets.project import Project
 from release_assets.rules.tags import ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.secrets import read_secret
+from release_assets.sensors.claims import CLAIMED, is_claimed
 from release_assets.sensors.pace import projects_here, tick_seconds
 from release_assets.sensors.record import Place, read_record, shared_instance, write_record
 from release_assets.sensors.release_half import UNFINISHED as UNFINISHED
@@ -127,7 +128,8 @@ def github_releases(
     connection = KeptConnection()
     turns = itertools.count()
     release_half = ReleaseHalf(project, release_job.name)
-    record = f"{project.project}/github_releases"
+    record = record_name(project.project)
+    sensor_name = f"{project.project}_github_releases"
     last_asked = 0.0  # also by a tick that failed, and kept its cursor
 
     def key(name: str) -> dg.AssetKey:
@@ -137,7 +139,7 @@ def github_releases(
     lingers = projects_here() <= LINGERING_PROJECTS
 
     @dg.sensor(
-        name=f"{project.project}_github_releases",
+        name=sensor_name,
         job=docker_job,
         minimum_interval_seconds=tick_seconds(projects_here()),
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -229,8 +231,12 @@ def github_releases(
         existing = set(instance.get_dynamic_partitions(str(partitions.name)))
         new = [tag for tag in due.launch if tag not in existing]
         after = SeenReleases(done=due.done, waiting=due.waiting, pages=list(pages)).model_dump_json()
+        place = write_record(instance, record, after, cursor.place if cursor else None)
+        requests = [images_request(tag) for tag in due.launch]
+        if is_claimed(instance, sensor_name, [request.run_key for request in requests]):
+            return dg.SensorResult(skip_reason=CLAIMED, cursor=context.cursor)
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"images {tag}", partition_key=tag) for tag in due.launch],
+            run_requests=requests,
             skip_reason=None if due.launch else with_remarks(said, remarks),
             dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
             cursor=Cursor(
@@ -238,7 +244,7 @@ def github_releases(
                 recorded=recorded,
                 waits=bool(due.waiting),
                 said=with_remarks(quiet, remarks),
-                place=write_record(instance, record, after, cursor.place if cursor else None),
+                place=place,
             ).model_dump_json(),
         )
 
@@ -271,6 +277,16 @@ def _linger(
             return newest
         time.sleep(LINGER_LOOK_SECONDS)
     return _newest(instance, decisive)
+
+
+def record_name(project: str) -> str:
+    """Return the name under which the record of a project is kept."""
+    return f"{project}/github_releases"
+
+
+def images_request(tag: str) -> dg.RunRequest:
+    """Return the request for the images of a published release."""
+    return dg.RunRequest(run_key=f"images {tag}", partition_key=tag)
 
 
 def read_cursor(text: str | None) -> tuple[Cursor | None, SeenReleases | None]:

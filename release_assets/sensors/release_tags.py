@@ -16,6 +16,7 @@ from release_assets.project import Project
 from release_assets.rules.pointers import pointers
 from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.sensors.attempts import Attempts, Move, refusal
+from release_assets.sensors.claims import CLAIMED, is_claimed
 from release_assets.sensors.pace import projects_here, tick_seconds
 from release_assets.sensors.record import Place, read_record, shared_instance, write_record
 from release_assets.sensors.seen_tags import SeenTags, record_name
@@ -148,9 +149,10 @@ def release_tags(
     remote = TagLook(project.repository)
     attempts = Attempts(project, release_job.name)
     record = record_name(project.project)
+    sensor_name = f"{project.project}_release_tags"
 
     @dg.sensor(
-        name=f"{project.project}_release_tags",
+        name=sensor_name,
         jobs=[job for job in (release_job, docker_job) if job is not None],
         minimum_interval_seconds=tick_seconds(projects_here()),
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -201,7 +203,7 @@ def release_tags(
         for tag in _by_version(released, patterns):
             context.log.info(f"the release of {tag} starts, at commit {observed[tag]}")
             after.launched[tag] = time.time()
-            requests.append(_release(tag, release_job.name, after.attempts.get(tag, 1)))
+            requests.append(release_request(tag, release_job.name, after.attempts.get(tag, 1)))
         if docker_job is not None:
             requests += [_rebuild(rebuild, docker_job.name) for rebuild in changes.rebuilds]
         for remark in changes.remarks:
@@ -213,6 +215,9 @@ def release_tags(
         said = summary(observed, len(requests), patterns)
         if seen is None:
             said = f"first look: {said}; {counted(len(changes.partitions), 'release')} of before"
+        place = write_record(instance, record, after.model_dump_json(), cursor.place if cursor else None)
+        if is_claimed(instance, sensor_name, [request.run_key for request in requests]):
+            return dg.SensorResult(skip_reason=CLAIMED, cursor=context.cursor)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else with_remarks(said, changes.remarks),
@@ -223,9 +228,7 @@ def release_tags(
             cursor=Cursor(
                 look=digest_of(observed),
                 said=with_remarks(summary(observed, 0, patterns), changes.remarks),
-                place=write_record(
-                    instance, record, after.model_dump_json(), cursor.place if cursor else None
-                ),
+                place=place,
             ).model_dump_json(),
         )
 
@@ -242,7 +245,8 @@ def read_cursor(text: str | None) -> tuple[Cursor | None, SeenTags | None]:
         return None, SeenTags.model_validate_json(text)
 
 
-def _release(tag: str, job: str, attempt: int) -> dg.RunRequest:
+# The webhook launches the same: see webhook/launch.py before anything else holds a release back here.
+def release_request(tag: str, job: str, attempt: int) -> dg.RunRequest:
     """Return the request for a release. Dagster launches no second run with the key of an earlier attempt."""
     key = f"release {tag}" if attempt == 1 else f"release {tag} attempt {attempt}"
     return dg.RunRequest(run_key=key, job_name=job, partition_key=tag)

@@ -30,6 +30,7 @@ ENGINE = {
 REGISTRY = {"docker-registry": "docker-registry"}
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
 COSIGN = {"cosign": "cosign"}
+PROMETHEUS = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 # Debian 12 has an engine of 2022 without the containerd image store, no buildx and no cosign: these come
 # from Debian 13. runc stays Debian 12's own, since the newer one wants a newer libc.

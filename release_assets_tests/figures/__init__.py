@@ -1,0 +1,1 @@
+"""Figures of releases, computed from what Dagster recorded."""
