@@ -128,7 +128,9 @@ def test_an_index_out_of_reach_is_tried_again_and_then_named(maintainer: Maintai
     assert (outcome.materialized, outcome.failed) == ([], ["version"])
     failure = outcome.failure("version")
     assert failure.metadata["kind"].value == "passing"
-    assert f"GET {nobody}{canonicalize_name(maintainer.name)}/ failed: " in str(failure.description)
+    assert f"GET {nobody}{canonicalize_name(maintainer.name)}/ failed: Failed to establish" in str(
+        failure.description
+    )
     assert "Connection refused" in str(failure.description)
     assert "What to do: Nothing is lost: materialize again when it answers" in str(failure.description)
 

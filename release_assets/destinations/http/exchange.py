@@ -25,6 +25,7 @@ from release_assets.text import one_line, redact, without
 
 AGAIN = "Nothing is lost: materialize again when it answers; what has arrived is found and kept."
 CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError")
+CONNECTION = re.compile(r"^\w*Connection\(host=[^)]*\): ")  # how urllib3's words begin
 CERTIFICATE_REMEDY = "If the server has a certificate authority of its own, name it in REQUESTS_CA_BUNDLE."
 
 
@@ -202,4 +203,4 @@ def _cause(error: BaseException) -> str:
         if not isinstance(wrapped, BaseException):
             break
         inner = wrapped
-    return str(inner) or type(inner).__name__
+    return CONNECTION.sub("", str(inner)) or type(inner).__name__
