@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from release_assets.assets.approval import approval
 from release_assets.assets.floating_tags import floating_tags
 from release_assets.assets.github_release import github_release
 from release_assets.assets.image import image
@@ -23,11 +24,13 @@ def build_release_graph(project: Project) -> dg.Definitions:
     """Everything that Dagster needs to release one project."""
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
 
+    gates = [approval(project, partitions)] if project.needs_approval else []
     # In the order of what cannot be undone.
     release_half = [
         version(project, partitions),
         sdist(project, partitions),
         wheel(project, partitions),
+        *gates,
         pypi_publication(project, partitions),
         github_release(project, partitions),
     ]
@@ -55,7 +58,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
     ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
-        selection=dg.AssetSelection.assets(release_half[0], *docker_half),
+        selection=dg.AssetSelection.assets(release_half[0], *gates, *docker_half),
         executor_def=parallel_executor,
         description="From a published release to its images, its manifest list and the floating tags.",
     )

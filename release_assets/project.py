@@ -509,6 +509,66 @@ class Image(Destination):
         return self
 
 
+class Signers(Declared):
+    """The keys whose signature of a tag counts as the approval of its release."""
+
+    ssh: list[str] = Field(
+        default=[],
+        description="Lines of an allowed signers file, as in `man ssh-keygen`: who, the key's type, the key.",
+        examples=[
+            ["me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExample"]
+        ],
+    )
+    gpg: list[str] = Field(
+        default=[],
+        description="Armored public keys: the output of `gpg --armor --export KEY`.",
+        examples=[["-----BEGIN PGP PUBLIC KEY BLOCK----- ... -----END PGP PUBLIC KEY BLOCK-----"]],
+    )
+
+    @field_validator("ssh")
+    @classmethod
+    def _are_allowed_signers(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            if not re.fullmatch(r"\S+ .*\b(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+.*", line):
+                raise ValueError(
+                    "expected a line of an allowed signers file such as 'me@example.org ssh-ed25519 AAAA...'"
+                )
+        return lines
+
+    @field_validator("gpg")
+    @classmethod
+    def _are_public_keys(cls, keys: list[str]) -> list[str]:
+        for key in keys:
+            # The value is not repeated: it may be a private key.
+            if "-----BEGIN PGP PUBLIC KEY BLOCK-----" not in key or "PRIVATE KEY" in key:
+                raise ValueError("expected an armored public key: the output of `gpg --armor --export KEY`")
+        return keys
+
+
+class Publish(Declared):
+    """The conditions under which a release is published."""
+
+    approval: Literal["none", "required"] = Field(
+        default="none",
+        description=(
+            "`required`: a release is built and checked, then waits until a person approves it. A pushed tag "
+            "alone publishes nothing then."
+        ),
+        examples=["required"],
+    )
+    signers: Signers = Field(
+        default=Signers(),
+        description="Keys whose signature of the release's tag counts as its approval.",
+        examples=[{"ssh": ["me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample"]}],
+    )
+
+    @model_validator(mode="after")
+    def _signers_approve_something(self) -> Publish:
+        if (self.signers.ssh or self.signers.gpg) and self.approval == "none":
+            raise ValueError("signers approve releases, and approval is none; add `approval: required`")
+        return self
+
+
 def _no_block() -> Any:
     """Return the empty block of a key that is left out: its validator fills it in."""
     return {}
@@ -561,6 +621,11 @@ class Project(Declared):
         default=None,
         description="The container image. Leave it out for a package without images.",
         examples=[{"repository": "docker.io/me/mypackage"}],
+    )
+    publish: Publish = Field(
+        default=Publish(),
+        description="What must happen before anything is published: nothing, or a person's approval.",
+        examples=[{"approval": "required"}],
     )
     owners: list[Owner] = Field(
         default=[],
@@ -619,6 +684,21 @@ class Project(Declared):
     def pool(self) -> str:
         """Return Dagster's pool of everything that publishes this project: one run at a time."""
         return f"{self.project}_publishing"
+
+    @property
+    def needs_approval(self) -> bool:
+        """Return whether a person must approve a release before anything of it is published."""
+        return self.publish.approval == "required"
+
+    @property
+    def gates(self) -> list[str]:
+        """Return the names of the nodes that come before everything irreversible."""
+        return ["approval"] if self.needs_approval else []
+
+    def approving_job(self, *, published: bool) -> str:
+        """Return the job that goes on after an approval; of the images, where the rest is `published`."""
+        half = "docker" if published and self.image is not None else "release"
+        return f"{self.project}_{half}"
 
     def index_for(self, channel: Channel) -> PackageIndex:
         """Return the index that a channel's distributions go to: the test index for test releases."""

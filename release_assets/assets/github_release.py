@@ -11,6 +11,7 @@ import dagster as dg
 from release_assets.destinations import github
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
+from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
@@ -37,6 +38,7 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         pool=project.pool,
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_files(step)
         release = step.release
         if release.channel is Channel.TEST:
             step.say("a test release has no GitHub release")

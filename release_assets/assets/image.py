@@ -23,6 +23,7 @@ from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.registry import Manifest, Registry, platform_images
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
+from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
 from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
@@ -59,12 +60,13 @@ def image(
         project,
         partitions,
         name=image_name(platform),
-        deps=["version", "github_release"],
+        deps=["version", "github_release", *project.gates],
         kinds={"docker"},
         description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
         checks=checks.image_checks(platform),
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_images(step)
         with step.folder() as scratch, docker_environment(step, image) as env:
             return _image(step, image, platform, scratch, env)
 

@@ -10,6 +10,7 @@ from release_assets.destinations import cosign
 from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
+from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
 from release_assets.nodes.image_step import (
     docker_environment,
@@ -41,6 +42,7 @@ def manifest_list(
         checks=checks.manifest_list_checks(image),
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_images(step)
         release = step.release
         registry = image_registry(step, image)
         tag = image_tag(release.version, release.channel)

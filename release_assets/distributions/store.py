@@ -28,6 +28,12 @@ class Distribution(BaseModel):
     commit: str
     name: str  # the package's, as the metadata inside has it
     warnings: tuple[str, ...] = ()  # of `twine check`, when it was built
+    instead_of: str | None = None  # sha256 of the built file with the same contents whose place it took
+
+    @property
+    def built(self) -> str:
+        """Return the sha256 of the file that was built here, which a person may have approved."""
+        return self.instead_of or self.sha256
 
 
 class DistributionStore:
@@ -70,6 +76,7 @@ class DistributionStore:
             commit=commit,
             name=name,
             warnings=warnings,
+            instead_of=instead_of.built if instead_of is not None else None,
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         self._write(self._path(distribution), file.read_bytes())

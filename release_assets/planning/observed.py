@@ -12,6 +12,7 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ReleaseError
 from release_assets.planning.changes import Change
+from release_assets.rules.approval import Approval, Subject, not_covered
 from release_assets.rules.tag_moves import Pointer
 from release_assets.rules.tags import Release
 
@@ -44,6 +45,19 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Approvals:
+    """The subject of an approval of the release now, and the newest one that was recorded."""
+
+    now: Subject
+    recorded: Approval | None
+
+    @property
+    def missing(self) -> str | None:
+        """Return why the release waits for an approval, or None where it has one."""
+        return not_covered(self.recorded.subject if self.recorded is not None else None, self.now)
+
+
+@dataclass(frozen=True)
 class World:
     """A release as git, the store and the destinations have it."""
 
@@ -61,3 +75,4 @@ class World:
     notes_problem: ReleaseError | None  # why the project's source of notes has none
     previous: str | None  # the tag of the release before, by version
     change: Change
+    approvals: Approvals | None = None  # None where the project requires none
