@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from release_assets.assets.approval import approval
@@ -17,11 +19,13 @@ from release_assets.executor import parallel_executor
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.lost_retries import lost_retries
+from release_assets.sensors.order import Order
 from release_assets.sensors.release_tags import release_tags
 
 
-def build_release_graph(project: Project) -> dg.Definitions:
-    """Everything that Dagster needs to release one project."""
+def build_release_graph(project: Project, projects: Mapping[str, Project] | None = None) -> dg.Definitions:
+    """Everything that Dagster needs to release one project; `projects` are those that it may come after."""
+    order = Order(project, projects or {})
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
 
     gates = [approval(project, partitions)] if project.needs_approval else []
@@ -46,7 +50,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
             assets=release_half,
             jobs=[release_job],
             sensors=[
-                release_tags(project, partitions, release_job, None),
+                release_tags(project, partitions, release_job, None, order),
                 lost_retries(project, [release_job]),
             ],
         )
@@ -66,7 +70,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
         assets=[*release_half, *docker_half],
         jobs=[release_job, docker_job],
         sensors=[
-            release_tags(project, partitions, release_job, docker_job),
+            release_tags(project, partitions, release_job, docker_job, order),
             github_releases(project, partitions, release_job, docker_job),
             lost_retries(project, [release_job, docker_job]),
         ],

@@ -326,6 +326,15 @@ class GitHub(Destination):
         examples=[["install.sh", "schema/*.json"]],
     )
 
+    latest: bool = Field(
+        default=True,
+        description=(
+            'Let the highest stable release be GitHub\'s "Latest". In a monorepo, set it to false for all '
+            "packages but one."
+        ),
+        examples=[False],
+    )
+
     @field_validator("repository")
     @classmethod
     def _names_owner_and_repository(cls, repository: str) -> str:
@@ -446,6 +455,15 @@ class Image(Destination):
         default=None,
         description="Sign the manifest list with cosign; `{}` is keyless. Unset, nothing is signed.",
         examples=[{"key_env": "COSIGN_KEY"}, {}],
+    )
+    pool: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description=(
+            "Dagster's pool of the image builds. Projects that name the same pool share its limit, which "
+            "`dagster instance concurrency set` changes. Unset, builds have no limit of their own."
+        ),
+        examples=["image_builds"],
     )
     build_args: dict[str, str] = Field(
         default={},
@@ -626,6 +644,14 @@ class Project(Declared):
         default=Publish(),
         description="What must happen before anything is published: nothing, or a person's approval.",
         examples=[{"approval": "required"}],
+    )
+    after: list[str] = Field(
+        default=[],
+        description=(
+            "Projects of the same repository whose releases must be on their package index before one of "
+            "this project is built: those tagged on the same commit, or seen together with it."
+        ),
+        examples=[["core"]],
     )
     owners: list[Owner] = Field(
         default=[],

@@ -131,7 +131,12 @@ def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
 
 
 def is_latest(release: Release, step: Step) -> bool:
-    """Whether this is the highest stable release: decided by version, as GitHub would go by date."""
+    """Whether this is the highest stable release: decided by version, as GitHub would go by date.
+
+    No release is where the project leaves "Latest" to another package of the repository.
+    """
+    if not step.project.github.latest:
+        return False
     versions = release_versions(step.remote_tags, step.project.tags.patterns)
     stable = {version for version in versions if not version.is_prerelease}
     return release.channel is Channel.STABLE and release.version == max(stable, default=None)

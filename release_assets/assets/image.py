@@ -63,6 +63,7 @@ def image(
         deps=["version", "github_release", *project.gates],
         kinds={"docker"},
         description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
+        pool=image.pool,
         checks=checks.image_checks(platform),
     )
     def work(step: Step) -> Recorded:

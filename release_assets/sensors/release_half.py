@@ -107,6 +107,8 @@ class ReleaseHalf:
                 is_seen=tag in seen or not records or self._is_stopped(instance),
                 now=time.time(),
             )
+            if why is None and any(tag in record.held for record in records):
+                why = "its release waits for the one of another project"
             if why is None and tag not in approved:
                 why = f"nobody has approved it; run `release-assets approve {tag}`"
             if why is not None:

@@ -1,4 +1,4 @@
-"""Who signed a tag: `git verify-tag` with keys that are given, not those of a user's git or keyring."""
+"""Read who signed a tag: `git verify-tag` with keys that are given, not those of a user."""
 
 from __future__ import annotations
 
