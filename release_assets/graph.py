@@ -15,6 +15,7 @@ from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
+from release_assets.audit.job import audit
 from release_assets.executor import parallel_executor
 from release_assets.project import Project
 from release_assets.sensors.github_releases import github_releases
@@ -46,13 +47,16 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
         description="From a tag to the package index and the GitHub release.",
     )
     if project.image is None:
-        return dg.Definitions(
-            assets=release_half,
-            jobs=[release_job],
-            sensors=[
-                release_tags(project, partitions, release_job, None, order),
-                lost_retries(project, [release_job]),
-            ],
+        return dg.Definitions.merge(
+            dg.Definitions(
+                assets=release_half,
+                jobs=[release_job],
+                sensors=[
+                    release_tags(project, partitions, release_job, None, order),
+                    lost_retries(project, [release_job]),
+                ],
+            ),
+            audit(project, partitions, None),
         )
 
     docker_half = [
@@ -66,7 +70,7 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
         executor_def=parallel_executor,
         description="From a published release to its images, its manifest list and the floating tags.",
     )
-    return dg.Definitions(
+    graph = dg.Definitions(
         assets=[*release_half, *docker_half],
         jobs=[release_job, docker_job],
         sensors=[
@@ -75,3 +79,4 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
             lost_retries(project, [release_job, docker_job]),
         ],
     )
+    return dg.Definitions.merge(graph, audit(project, partitions, docker_job))

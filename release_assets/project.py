@@ -587,6 +587,31 @@ class Publish(Declared):
         return self
 
 
+class Audit(Declared):
+    """The audit: published releases are looked at again and compared with what was recorded."""
+
+    schedule: str | None = Field(
+        default="daily",
+        pattern=r"^(daily|[-0-9*/,]+( [-0-9*/,A-Za-z]+){4})$",
+        description=(
+            "`daily`, at a minute of the day that the project's name decides, or a cron schedule in UTC; "
+            "null turns it off."
+        ),
+        examples=["30 5 * * 1"],
+    )
+    releases: int = Field(
+        default=10, ge=1, description="The number of releases to look at, the highest versions.", examples=[3]
+    )
+    rebuild: bool = Field(
+        default=False,
+        description=(
+            "Rebuild the images of the newest release where a base image has changed. Otherwise a failed "
+            "check proposes it."
+        ),
+        examples=[True],
+    )
+
+
 def _no_block() -> Any:
     """Return the empty block of a key that is left out: its validator fills it in."""
     return {}
@@ -644,6 +669,11 @@ class Project(Declared):
         default=Publish(),
         description="What must happen before anything is published: nothing, or a person's approval.",
         examples=[{"approval": "required"}],
+    )
+    audit: Audit = Field(
+        default=Audit(),
+        description="The scheduled look at what was published before. It repairs nothing.",
+        examples=[{"releases": 3}],
     )
     after: list[str] = Field(
         default=[],

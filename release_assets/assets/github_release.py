@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import github
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
@@ -36,6 +37,7 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         kinds={"github"},
         description="The published release on GitHub, with the distributions and SHA256SUMS attached.",
         pool=project.pool,
+        checks=[DRIFT],
     )
     def work(step: Step) -> Recorded:
         require_approval_of_files(step)
@@ -43,7 +45,9 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         if release.channel is Channel.TEST:
             step.say("a test release has no GitHub release")
             return Recorded(
-                data_version="none", metadata={"release": "none: test releases go to the test index only"}
+                data_version="none",
+                metadata={"release": "none: test releases go to the test index only"},
+                checks={DRIFT.name: AS_RECORDED},
             )
         distributions = step.kept("sdist"), step.kept("wheel")
         with step.folder() as folder, step.folder() as scratch:
@@ -101,6 +105,7 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                     for asset in published.assets
                 ),
             },
+            checks={DRIFT.name: AS_RECORDED},
         )
 
     return work

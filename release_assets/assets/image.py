@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from release_assets.checks import image as checks
+from release_assets.checks.audit import AS_RECORDED, BASE_IMAGE, DRIFT, FRESH
 from release_assets.destinations import buildx
 from release_assets.destinations.attestations import (
     SBOM,
@@ -64,7 +65,7 @@ def image(
         kinds={"docker"},
         description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
         pool=image.pool,
-        checks=checks.image_checks(platform),
+        checks=[*checks.image_checks(platform), DRIFT, BASE_IMAGE],
     )
     def work(step: Step) -> Recorded:
         require_approval_of_images(step)
@@ -170,6 +171,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             **_how_it_was_built(request, result, fallback),
         },
         checks={
+            DRIFT.name: AS_RECORDED,
+            BASE_IMAGE.name: FRESH,
             "starts": starts,
             "labels": checks.labels(reference(tag), pushed.config, labels),
             "size": checks.size(size, former_look.result(), image.warn_growth),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.checks import manifest_list as checks
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.checks.scan import scanned
 from release_assets.destinations import cosign
 from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
@@ -39,7 +40,7 @@ def manifest_list(
         kinds={"docker"},
         description=f"One image tag for {', '.join(image.platforms)}, made from the images' digests.",
         pool=project.pool,
-        checks=checks.manifest_list_checks(image),
+        checks=[*checks.manifest_list_checks(image), DRIFT],
     )
     def work(step: Step) -> Recorded:
         require_approval_of_images(step)
@@ -106,7 +107,7 @@ def manifest_list(
                     for platform, child in platform_images(whole).items()
                 ),
             },
-            checks=found_by_checks,
+            checks={**found_by_checks, DRIFT.name: AS_RECORDED},
         )
 
     return work

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
@@ -38,6 +39,7 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         kinds={"pypi", "python"},
         description="The sdist and the wheel on the package index, as pip sees them.",
         pool=project.pool,
+        checks=[DRIFT],
     )
     def work(step: Step) -> Recorded:
         require_approval_of_files(step)
@@ -82,6 +84,7 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
                     for kept in distributions
                 ),
             },
+            checks={DRIFT.name: AS_RECORDED},
         )
 
     return work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.errors import PermanentError
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
@@ -22,6 +23,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         partitions,
         name="version",
         kinds={"git", "python"},
+        checks=[DRIFT],
         description="The tag's commit, and proof that its source declares the tag's version.",
     )
     def work(step: Step) -> Recorded:
@@ -43,6 +45,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
                 "committed": dg.MetadataValue.timestamp(commit.committed_at),
                 "declared_in": place or "the built metadata (the version is dynamic)",
             },
+            checks={DRIFT.name: AS_RECORDED},
         )
 
     return work

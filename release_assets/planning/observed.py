@@ -58,19 +58,25 @@ class Approvals:
 
 
 @dataclass(frozen=True)
-class World:
-    """A release as git, the store and the destinations have it."""
+class Seen:
+    """A release as the destinations have it."""
 
     release: Release
+    index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
+    github: PublishedRelease | Hidden | None
+    images: Images | Hidden | None  # None where the project declares none
+
+
+@dataclass(frozen=True)
+class World(Seen):
+    """A release as git, the store and the destinations have it."""
+
     name: str | None  # of the distribution, where defs.yaml, pyproject.toml or the store tells it
     declared_in: str | None  # where the version is declared
     problem: ReleaseError | None  # why the source cannot be released
     built_from: str  # the commit that the release's images are built from
     rebuild_tag: str | None  # "the rebuild tag X", where that names the commit
     kept: Mapping[Kind, Distribution | None]
-    index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
-    github: PublishedRelease | Hidden | None
-    images: Images | Hidden | None  # None where the project declares none
     notes: str | None  # the text of the GitHub release; None where GitHub writes it, or there is none
     notes_problem: ReleaseError | None  # why the project's source of notes has none
     previous: str | None  # the tag of the release before, by version
