@@ -6,6 +6,7 @@ import dagster as dg
 
 from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.errors import PermanentError
+from release_assets.nodes.disk import require_space
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -27,6 +28,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         description="The tag's commit, and proof that its source declares the tag's version.",
     )
     def work(step: Step) -> Recorded:
+        require_space(step.written_folders)
         release = step.release
         with step.stage("fetch"):
             commit = step.mirror.fetch(release.commit)

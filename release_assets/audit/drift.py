@@ -28,7 +28,8 @@ def drift(
 ) -> dict[str, Found]:
     """Return what became of each recorded node of a release; `recorded` is each node's metadata.
 
-    A node without a record, and one whose destination shows nothing now, is left out: an outage is not a drift.
+    A node without a record is left out, and so is one whose destination shows nothing now: an outage is not
+    a drift.
     `tag_now` is the commit that the tag points to, None where it is gone. `is_signed` is None where nobody
     can tell.
     """
