@@ -18,6 +18,7 @@ from release_assets.assets.wheel import wheel
 from release_assets.audit.job import audit
 from release_assets.executor import parallel_executor
 from release_assets.project import Project
+from release_assets.retention.job import cleanup
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.lost_retries import lost_retries
 from release_assets.sensors.order import Order
@@ -57,6 +58,7 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
                 ],
             ),
             audit(project, partitions, None),
+            cleanup(project),
         )
 
     docker_half = [
@@ -79,4 +81,4 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
             lost_retries(project, [release_job, docker_job]),
         ],
     )
-    return dg.Definitions.merge(graph, audit(project, partitions, docker_job))
+    return dg.Definitions.merge(graph, audit(project, partitions, docker_job), cleanup(project))

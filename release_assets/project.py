@@ -587,12 +587,15 @@ class Publish(Declared):
         return self
 
 
+SCHEDULE = r"^(daily|[-0-9*/,]+( [-0-9*/,A-Za-z]+){4})$"
+
+
 class Audit(Declared):
     """The audit: published releases are looked at again and compared with what was recorded."""
 
     schedule: str | None = Field(
         default="daily",
-        pattern=r"^(daily|[-0-9*/,]+( [-0-9*/,A-Za-z]+){4})$",
+        pattern=SCHEDULE,
         description=(
             "`daily`, at a minute of the day that the project's name decides, or a cron schedule in UTC; "
             "null turns it off."
@@ -609,6 +612,37 @@ class Audit(Declared):
             "check proposes it."
         ),
         examples=[True],
+    )
+
+
+class Retention(Declared):
+    """The bounds of what releases leave on disk. What one needs to be resumed is never removed."""
+
+    schedule: str | None = Field(
+        default="daily",
+        pattern=SCHEDULE,
+        description="When the cleanup runs, as `audit.schedule`; null turns it off.",
+        examples=["0 6 * * 0"],
+    )
+    distributions: int | None = Field(
+        default=20,
+        ge=0,
+        description=(
+            "The complete releases whose stored files are kept, the highest versions; null keeps all. Files "
+            "of a release that is not complete are always kept."
+        ),
+        examples=[100],
+    )
+    days: int = Field(
+        default=90,
+        ge=1,
+        description="For how long to keep the output of steps, runs of audits, and mirrors without a fetch.",
+        examples=[30],
+    )
+    build_cache: ByteSize = Field(
+        default=ByteSize(5 * 1024**3),
+        description="The size at which the project's cache for build environments is emptied.",
+        examples=["2 GiB"],
     )
 
 
@@ -674,6 +708,11 @@ class Project(Declared):
         default=Audit(),
         description="The scheduled look at what was published before. It repairs nothing.",
         examples=[{"releases": 3}],
+    )
+    retention: Retention = Field(
+        default=Retention(),
+        description="The bounds of stored files, caches, logs and runs.",
+        examples=[{"distributions": 100}],
     )
     after: list[str] = Field(
         default=[],

@@ -63,27 +63,27 @@ def audit(
         look_again()
 
     schedules: list[dg.ScheduleDefinition] = []
-    if (cron := cron_of(project, 0)) is not None:
+    if (cron := cron_at(project.project, project.audit.schedule, 0)) is not None:
         schedules.append(
             dg.ScheduleDefinition(
                 name=name, job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING
             )
         )
-    rebuild_cron = cron_of(project, 30)
+    rebuild_cron = cron_at(project.project, project.audit.schedule, 30)
     if project.image is not None and project.audit.rebuild and docker_job is not None and rebuild_cron:
         schedules.append(_fresh_bases(project, project.image, str(partitions.name), docker_job, rebuild_cron))
     return dg.Definitions(jobs=[job], schedules=schedules)
 
 
-def cron_of(project: Project, offset: int) -> str | None:
-    """Return when the audit runs, None for never; `daily` is a minute of the day that the name decides.
+def cron_at(project: str, schedule: str | None, offset: int) -> str | None:
+    """Return a cron schedule, None for never; `daily` is a minute of the day that the name decides.
 
-    Fifty projects that look at the same minute would fill the run queue. `offset` is in minutes, for `daily`.
+    Fifty projects that start at the same minute would fill the run queue. `offset` is in minutes and moves
+    `daily` only.
     """
-    schedule = project.audit.schedule
     if schedule != "daily":
         return schedule
-    digest = hashlib.sha256(project.project.encode()).digest()
+    digest = hashlib.sha256(project.encode()).digest()
     minute = (int.from_bytes(digest[:4], "big") + offset) % MINUTES_A_DAY
     return f"{minute % 60} {minute // 60} * * *"
 

@@ -10,7 +10,7 @@ import pytest
 
 from release_assets.audit.bases import new_bases, recorded_bases
 from release_assets.audit.drift import drift
-from release_assets.audit.job import cron_of
+from release_assets.audit.job import cron_at
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.github import PublishedRelease, ReleaseAsset
 from release_assets.destinations.package_index import IndexFile
@@ -168,7 +168,8 @@ def test_a_base_image_is_new_where_its_tag_points_elsewhere() -> None:
 def test_projects_are_audited_at_different_minutes() -> None:
     def cron(name: str, **audit: Any) -> str | None:
         declared = {"project": name, "repository": "https://github.com/me/x.git", "package": {}}
-        return cron_of(Project.model_validate({**declared, "audit": audit}), 0)
+        schedule = Project.model_validate({**declared, "audit": audit}).audit.schedule
+        return cron_at(name, schedule, 0)
 
     times = {cron(f"project_{number}") for number in range(50)}
     assert len(times) > 45

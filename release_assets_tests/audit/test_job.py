@@ -114,14 +114,17 @@ def test_a_new_base_image_proposes_a_rebuild_and_launches_where_the_yaml_says_so
     words = audit(maintainer)["image_linux_amd64/base_image"]
     assert f"is {now}, and the image was built from {before}" in words
     assert "release-assets rebuild v1.2.3" in words
-    assert schedules(maintainer) == [f"{maintainer.name}_audit", f"{maintainer.name}_fresh_bases"]
+    assert schedules(maintainer) == ["audit", "cleanup", "fresh_bases"]
     del maintainer.attributes["audit"]
-    assert schedules(maintainer) == [f"{maintainer.name}_audit"]
+    assert schedules(maintainer) == ["audit", "cleanup"]
     maintainer.attributes["audit"] = {"schedule": None, "rebuild": True}
-    assert schedules(maintainer) == []
+    assert schedules(maintainer) == ["cleanup"]
 
 
 def schedules(maintainer: Maintainer) -> list[str]:
     """Return the names of the project's schedules."""
     definitions = build_release_graph(maintainer.project)
-    return sorted(schedule.name for schedule in definitions.get_repository_def().schedule_defs)
+    return sorted(
+        schedule.name.removeprefix(f"{maintainer.name}_")
+        for schedule in definitions.get_repository_def().schedule_defs
+    )
