@@ -70,4 +70,7 @@ class Order:
         key = dg.AssetKey([project.project, "pypi_publication"])
         if tag in instance.get_materialized_partitions(key):
             return True
-        return bool(Attempts(project, f"{project.project}_release").on_index(instance, tag, commit))
+        # Released elsewhere, or before this Dagster. A run of ours uploads one file after the other,
+        # and counts when it is recorded.
+        attempts = Attempts(project, f"{project.project}_release")
+        return attempts.newest(instance, tag) is None and bool(attempts.on_index(instance, tag, commit))

@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from release_assets.project import Project
 from release_assets.rules.order import cycle, earlier_tags
 from release_assets.rules.tags import TagPatterns
+from release_assets_tests.destinations.conftest import ScriptedServer, Told
 from release_assets_tests.repository import Repository
 from release_assets_tests.sensors.conftest import Ticks
 
@@ -123,3 +125,27 @@ def test_a_project_that_is_not_declared_holds_every_release(
     mended = Ticks(plugin.instance, attributes, "release_tags", [core.project]).goes_on_from(alone)
     assert mended.tick() == []
     assert "plugin-1.0 waits: core-2.0 of core" in mended.said
+
+
+def test_what_was_published_elsewhere_is_not_waited_for(
+    packages: tuple[Repository, Ticks, Ticks], server: ScriptedServer
+) -> None:
+    """An old workflow released it, or another Dagster: the index has it. A run of ours has to end."""
+    repository, core, plugin = packages
+    declared = core.project.model_dump(mode="json")
+    declared["index"] |= {"simple_url": server.url, "upload_url": server.url}
+    there = '<a href="core-2.0.tar.gz#sha256=5d">core-2.0.tar.gz</a>'
+    server.answers(Told(body=there.encode(), headers={"Content-Type": "text/html"}))
+    there_already = Ticks(
+        plugin.instance,
+        plugin.project.model_dump(mode="json"),
+        "release_tags",
+        [Project.model_validate(declared)],
+    ).goes_on_from(plugin)
+    repository.tag("core-2.0")
+    repository.tag("plugin-1.0")
+    (request,) = core.tick()
+    run = core.ran(request, dg.DagsterRunStatus.STARTED)  # it has uploaded its first file
+    assert there_already.tick() == []
+    core.instance.delete_run(run.run_id)
+    assert [due.partition_key for due in there_already.tick()] == ["plugin-1.0"]
