@@ -62,8 +62,8 @@ format: .venv/installed
 docs: .venv/installed
 	$(BIN)/release-assets schema --markdown > docs/reference/configuration.md
 
-lock:
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+lock: .venv/installed
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 
 # What demo and tests keep from one time to the next goes, too: engine storage, base image, downloads.

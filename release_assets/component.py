@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from release_assets.defaults import find_defaults, is_default, merged, read_defaults
 from release_assets.errors import DeclarationError
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
+from release_assets.rules.order import cycle
 from release_assets.scaffolder import ReleaseGraphScaffolder
 from release_assets.schema import attributes_schema
 
+REQUIRED = "is required"
 REMEDY = "Correct the file, then reload the code location."
 VARIABLE = re.compile(r"\{\{-?\s*env\.(\w+)\s*-?\}\}")
 
@@ -28,6 +33,8 @@ class Attributes(BaseModel):
     """
 
     model_config = ConfigDict(extra="allow")
+    _own: dict[str, Any] | None = PrivateAttr(default=None)  # of defs.yaml, where there is a defaults.yaml
+    _defaults_file: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
@@ -57,6 +64,7 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self.others: Mapping[str, Project] | None = None  # set by the loader of a folder of projects
 
     @classmethod
     def model(cls) -> type[BaseModel]:
@@ -70,7 +78,8 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
         Raises DeclarationError that names the file, and the line and the key of each mistake.
         """
         try:
-            return super().load(attributes or Attributes(), context)
+            own = (attributes.model_extra if attributes is not None else None) or {}
+            return super().load(_with_defaults(own, context), context)
         except DeclarationError as error:
             if not isinstance(context.component_tree, ProjectTree):
                 raise
@@ -80,6 +89,8 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> ReleaseGraph:
         """Return the component for `attributes`. Raises DeclarationError."""
         mistakes = list[Mistake]()
+        # For a defaults.yaml: `token_env: "{{ project }}_token"`.
+        context = context.with_scope(project=(model.model_extra or {}).get("project"))
         attributes = {
             key: _resolved(value, context.at_path(key), mistakes)
             for key, value in (model.model_extra or {}).items()
@@ -87,12 +98,18 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
         project = None if mistakes else _validated(attributes, mistakes)
         if project is None:
             # Not inside an `except`: Dagster shows the whole chain, and what pydantic says has values in it.
-            raise _declaration_error(mistakes, context)
+            raise _declaration_error(mistakes, context, model)
         return cls(project)
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Return the project's assets, jobs and sensors."""
-        return build_release_graph(self.project)
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Return the project's assets, jobs and sensors. Raises DeclarationError for a wrong `after`."""
+        others = self.others
+        if others is None and self.project.after:
+            found = context.component_tree.get_all_components(ReleaseGraph)
+            others = {one.project.project: one.project for one in found}
+            if (problem := wrong_order(self.project, others)) is not None:
+                raise DeclarationError(problem, REMEDY)
+        return build_release_graph(self.project, others)
 
 
 class InvalidReleaseGraph(ReleaseGraph):
@@ -104,6 +121,32 @@ class InvalidReleaseGraph(ReleaseGraph):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Return nothing: the folder's loader tells the error."""
         return dg.Definitions()
+
+
+def wrong_order(project: Project, others: Mapping[str, Project]) -> str | None:
+    """Return what is wrong with a project's `after` among all projects, or None."""
+    for name in project.after:
+        if name not in others:
+            near = difflib.get_close_matches(name, others, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(others))}"
+            return f"{project.project}: after: no project is named {name!r}; {hint}"
+        if others[name].repository != project.repository:
+            return (
+                f"{project.project}: after: {name} is in {others[name].repository}, and {project.project} in "
+                f"{project.repository}; only projects of one repository have an order"
+            )
+    loop = cycle({name: other.after for name, other in others.items()}, project.project)
+    return f"{project.project}: after: a cycle: {' → '.join(loop)}" if loop is not None else None
+
+
+def _with_defaults(own: dict[str, Any], context: dg.ComponentLoadContext) -> Attributes:
+    """Return a project's attributes above those of the nearest defaults.yaml. Raises DeclarationError."""
+    file = find_defaults(context.path, context.component_tree.project_root)
+    if file is None:
+        return Attributes(**own)
+    attributes = Attributes(**merged(read_defaults(file), own))
+    attributes._own, attributes._defaults_file = own, file
+    return attributes
 
 
 Mistake = tuple[tuple[str | int, ...], str]  # the path of a key below `attributes`, and what is wrong with it
@@ -153,15 +196,21 @@ def _validated(attributes: dict[str, Any], mistakes: list[Mistake]) -> Project |
 
 def _mistakes(error: ValidationError) -> Iterator[Mistake]:
     for problem in error.errors(include_input=False, include_url=False):
-        message = "is required" if problem["type"] == "missing" else problem["msg"]
+        message = REQUIRED if problem["type"] == "missing" else problem["msg"]
         yield problem["loc"], message.removeprefix("Value error, ")
 
 
-def _declaration_error(mistakes: list[Mistake], context: dg.ResolutionContext) -> DeclarationError:
+def _declaration_error(
+    mistakes: list[Mistake], context: dg.ResolutionContext, model: BaseModel
+) -> DeclarationError:
     tree = context.source_position_tree
+    own, file = (model._own, model._defaults_file) if isinstance(model, Attributes) else (None, None)
     lines = []
     for path, message in mistakes:
         key = ".".join(map(str, path)) or "attributes"
+        if own is not None and is_default(path, own) and message != REQUIRED:
+            lines.append(f"  {file}: {key}: {message}")
+            continue
         if tree is None:
             lines.append(f"  {key}: {message}")
             continue

@@ -19,7 +19,7 @@ import dagster as dg
 import yaml
 from pydantic import ValidationError
 
-from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph
+from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph, wrong_order
 from release_assets.errors import DeclarationError
 from release_assets.executor import parallel_executor
 from release_assets.figures.chart import release_figures
@@ -140,7 +140,27 @@ def load_folders() -> list[Folder]:
                 folder.refuse(_declared_twice(project.project, declared[project.project], path))
             declared.setdefault(project.project, path)
         loaded.append(folder)
+    _put_in_order(loaded)
     return loaded
+
+
+def _put_in_order(folders: list[Folder]) -> None:
+    """Tell each project of the others, and refuse those whose `after` is wrong.
+
+    Where another folder is invalid, its project may be the one that `after` names: that holds releases, and
+    is not an error of this project.
+    """
+    others = {project.project: project for folder in folders for project in folder.projects}
+    is_complete = not any(folder.errors for folder in folders)
+    for folder in folders:
+        for project in list(folder.projects):
+            is_known = all(name in others for name in project.after)
+            problem = wrong_order(project, others) if is_known or is_complete else None
+            if problem is not None:
+                folder.refuse(DeclarationError(problem, REMEDY))
+        if folder.is_loadable:
+            for component in folder.tree.get_all_components(ReleaseGraph):
+                component.others = others
 
 
 @contextlib.contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
+from release_assets.assets.approval import approval
 from release_assets.assets.floating_tags import floating_tags
 from release_assets.assets.github_release import github_release
 from release_assets.assets.image import image
@@ -12,22 +15,28 @@ from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
+from release_assets.audit.job import audit
 from release_assets.executor import parallel_executor
 from release_assets.project import Project
+from release_assets.retention.job import cleanup
 from release_assets.sensors.github_releases import github_releases
 from release_assets.sensors.lost_retries import lost_retries
+from release_assets.sensors.order import Order
 from release_assets.sensors.release_tags import release_tags
 
 
-def build_release_graph(project: Project) -> dg.Definitions:
-    """Everything that Dagster needs to release one project."""
+def build_release_graph(project: Project, projects: Mapping[str, Project] | None = None) -> dg.Definitions:
+    """Everything that Dagster needs to release one project; `projects` are those that it may come after."""
+    order = Order(project, projects or {})
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
 
+    gates = [approval(project, partitions)] if project.needs_approval else []
     # In the order of what cannot be undone.
     release_half = [
         version(project, partitions),
         sdist(project, partitions),
         wheel(project, partitions),
+        *gates,
         pypi_publication(project, partitions),
         github_release(project, partitions),
     ]
@@ -39,13 +48,17 @@ def build_release_graph(project: Project) -> dg.Definitions:
         description="From a tag to the package index and the GitHub release.",
     )
     if project.image is None:
-        return dg.Definitions(
-            assets=release_half,
-            jobs=[release_job],
-            sensors=[
-                release_tags(project, partitions, release_job, None),
-                lost_retries(project, [release_job]),
-            ],
+        return dg.Definitions.merge(
+            dg.Definitions(
+                assets=release_half,
+                jobs=[release_job],
+                sensors=[
+                    release_tags(project, partitions, release_job, None, order),
+                    lost_retries(project, [release_job]),
+                ],
+            ),
+            audit(project, partitions, None),
+            cleanup(project),
         )
 
     docker_half = [
@@ -55,16 +68,17 @@ def build_release_graph(project: Project) -> dg.Definitions:
     ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",
-        selection=dg.AssetSelection.assets(release_half[0], *docker_half),
+        selection=dg.AssetSelection.assets(release_half[0], *gates, *docker_half),
         executor_def=parallel_executor,
         description="From a published release to its images, its manifest list and the floating tags.",
     )
-    return dg.Definitions(
+    graph = dg.Definitions(
         assets=[*release_half, *docker_half],
         jobs=[release_job, docker_job],
         sensors=[
-            release_tags(project, partitions, release_job, docker_job),
+            release_tags(project, partitions, release_job, docker_job, order),
             github_releases(project, partitions, release_job, docker_job),
             lost_retries(project, [release_job, docker_job]),
         ],
     )
+    return dg.Definitions.merge(graph, audit(project, partitions, docker_job), cleanup(project))

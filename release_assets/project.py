@@ -326,6 +326,15 @@ class GitHub(Destination):
         examples=[["install.sh", "schema/*.json"]],
     )
 
+    latest: bool = Field(
+        default=True,
+        description=(
+            'Let the highest stable release be GitHub\'s "Latest". In a monorepo, set it to false for all '
+            "packages but one."
+        ),
+        examples=[False],
+    )
+
     @field_validator("repository")
     @classmethod
     def _names_owner_and_repository(cls, repository: str) -> str:
@@ -447,6 +456,15 @@ class Image(Destination):
         description="Sign the manifest list with cosign; `{}` is keyless. Unset, nothing is signed.",
         examples=[{"key_env": "COSIGN_KEY"}, {}],
     )
+    pool: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description=(
+            "Dagster's pool of the image builds. Projects that name the same pool share its limit, which "
+            "`dagster instance concurrency set` changes. Unset, builds have no limit of their own."
+        ),
+        examples=["image_builds"],
+    )
     build_args: dict[str, str] = Field(
         default={},
         description="Build arguments of the Dockerfile; `{version}` is the release's version.",
@@ -529,6 +547,125 @@ class Alerts(Declared):
     )
 
 
+class Signers(Declared):
+    """The keys whose signature of a tag counts as the approval of its release."""
+
+    ssh: list[str] = Field(
+        default=[],
+        description="Lines of an allowed signers file, as in `man ssh-keygen`: who, the key's type, the key.",
+        examples=[
+            ["me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExample"]
+        ],
+    )
+    gpg: list[str] = Field(
+        default=[],
+        description="Armored public keys: the output of `gpg --armor --export KEY`.",
+        examples=[["-----BEGIN PGP PUBLIC KEY BLOCK----- ... -----END PGP PUBLIC KEY BLOCK-----"]],
+    )
+
+    @field_validator("ssh")
+    @classmethod
+    def _are_allowed_signers(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            if not re.fullmatch(r"\S+ .*\b(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+.*", line):
+                raise ValueError(
+                    "expected a line of an allowed signers file such as 'me@example.org ssh-ed25519 AAAA...'"
+                )
+        return lines
+
+    @field_validator("gpg")
+    @classmethod
+    def _are_public_keys(cls, keys: list[str]) -> list[str]:
+        for key in keys:
+            # The value is not repeated: it may be a private key.
+            if "-----BEGIN PGP PUBLIC KEY BLOCK-----" not in key or "PRIVATE KEY" in key:
+                raise ValueError("expected an armored public key: the output of `gpg --armor --export KEY`")
+        return keys
+
+
+class Publish(Declared):
+    """The conditions under which a release is published."""
+
+    approval: Literal["none", "required"] = Field(
+        default="none",
+        description=(
+            "`required`: a release is built and checked, then waits until a person approves it. A pushed tag "
+            "alone publishes nothing then."
+        ),
+        examples=["required"],
+    )
+    signers: Signers = Field(
+        default=Signers(),
+        description="Keys whose signature of the release's tag counts as its approval.",
+        examples=[{"ssh": ["me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample"]}],
+    )
+
+    @model_validator(mode="after")
+    def _signers_approve_something(self) -> Publish:
+        if (self.signers.ssh or self.signers.gpg) and self.approval == "none":
+            raise ValueError("signers approve releases, and approval is none; add `approval: required`")
+        return self
+
+
+SCHEDULE = r"^(daily|[-0-9*/,]+( [-0-9*/,A-Za-z]+){4})$"
+
+
+class Audit(Declared):
+    """The audit: published releases are looked at again and compared with what was recorded."""
+
+    schedule: str | None = Field(
+        default="daily",
+        pattern=SCHEDULE,
+        description=(
+            "`daily`, at a minute of the day that the project's name decides, or a cron schedule in UTC; "
+            "null turns it off."
+        ),
+        examples=["30 5 * * 1"],
+    )
+    releases: int = Field(
+        default=10, ge=1, description="The number of releases to look at, the highest versions.", examples=[3]
+    )
+    rebuild: bool = Field(
+        default=False,
+        description=(
+            "Rebuild the images of the newest release where a base image has changed. Otherwise a failed "
+            "check proposes it."
+        ),
+        examples=[True],
+    )
+
+
+class Retention(Declared):
+    """The bounds of what releases leave on disk. What one needs to be resumed is never removed."""
+
+    schedule: str | None = Field(
+        default="daily",
+        pattern=SCHEDULE,
+        description="When the cleanup runs, as `audit.schedule`; null turns it off.",
+        examples=["0 6 * * 0"],
+    )
+    distributions: int | None = Field(
+        default=20,
+        ge=0,
+        description=(
+            "The complete releases whose stored files are kept, the highest versions; null keeps all. Files "
+            "of a release that is not complete are always kept."
+        ),
+        examples=[100],
+    )
+    days: int = Field(
+        default=90,
+        ge=1,
+        description="For how long to keep the output of steps, runs of audits, and mirrors without a fetch.",
+        examples=[30],
+    )
+    build_cache: ByteSize = Field(
+        default=ByteSize(5 * 1024**3),
+        description="The size at which the project's cache for build environments is emptied.",
+        examples=["2 GiB"],
+    )
+
+
 def _no_block() -> Any:
     """Return the empty block of a key that is left out: its validator fills it in."""
     return {}
@@ -586,6 +723,29 @@ class Project(Declared):
         default=None,
         description="Send alerts through Apprise. Unset, nobody is told.",
         examples=[{"targets_env": ["ALERTS_SLACK"]}],
+    )
+    publish: Publish = Field(
+        default=Publish(),
+        description="What must happen before anything is published: nothing, or a person's approval.",
+        examples=[{"approval": "required"}],
+    )
+    audit: Audit = Field(
+        default=Audit(),
+        description="The scheduled look at what was published before. It repairs nothing.",
+        examples=[{"releases": 3}],
+    )
+    retention: Retention = Field(
+        default=Retention(),
+        description="The bounds of stored files, caches, logs and runs.",
+        examples=[{"distributions": 100}],
+    )
+    after: list[str] = Field(
+        default=[],
+        description=(
+            "Projects of the same repository whose releases must be on their package index before one of "
+            "this project is built: those tagged on the same commit, or seen together with it."
+        ),
+        examples=[["core"]],
     )
     owners: list[Owner] = Field(
         default=[],
@@ -646,6 +806,21 @@ class Project(Declared):
     def pool(self) -> str:
         """Return Dagster's pool of everything that publishes this project: one run at a time."""
         return f"{self.project}_publishing"
+
+    @property
+    def needs_approval(self) -> bool:
+        """Return whether a person must approve a release before anything of it is published."""
+        return self.publish.approval == "required"
+
+    @property
+    def gates(self) -> list[str]:
+        """Return the names of the nodes that come before everything irreversible."""
+        return ["approval"] if self.needs_approval else []
+
+    def approving_job(self, *, published: bool) -> str:
+        """Return the job that goes on after an approval; of the images, where the rest is `published`."""
+        half = "docker" if published and self.image is not None else "release"
+        return f"{self.project}_{half}"
 
     def index_for(self, channel: Channel) -> PackageIndex:
         """Return the index that a channel's distributions go to: the test index for test releases."""

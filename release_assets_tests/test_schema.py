@@ -28,6 +28,7 @@ ATTRIBUTES = {path: value for path, value, _ in keys(attributes_schema())}
 NEEDED: dict[str, dict[str, Any]] = {
     "image": {"repository": "docker.io/owner/sample"},
     "scan": {"command": ["scan", "{image}"]},
+    "publish": {"approval": "required"},
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import uuid
 from pathlib import Path
 
@@ -137,3 +139,34 @@ def test_published_bytes_take_the_place_of_those_they_were_compared_with(root: U
     published = store.put("wheel", file, commit=COMMIT, name="sample", instead_of=first)
     assert store.find("wheel") == published
     assert store.fetch(published, tmp_path).read_bytes() == b"packed otherwise"
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = DistributionStore(UPath(tmp_path / "store"), "sample", "v1.0")
+    before = put(store, wheel(tmp_path / "built"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PermanentError, match="cannot be written: No space left on device") as raised:
+            put(store, wheel(tmp_path / "again", b"of another commit"), commit="d" * 40)
+    assert raised.value.remedy.startswith("Free some space there")
+    files = [file for file in (tmp_path / "store").rglob("*") if file.is_file()]
+    assert {file.name for file in files} == {WHEEL, "wheel.json"}
+    assert store.find("wheel") == before
+    after = put(store, wheel(tmp_path / "again", b"of another commit"), commit="d" * 40)
+    assert store.find("wheel") == after
+
+
+def test_what_is_removed_is_gone_with_its_record(root: UPath, tmp_path: Path) -> None:
+    store = DistributionStore(root, "sample", "v1.0")
+    other = DistributionStore(root, "sample", "v1.0.1")
+    for one in (store, other):
+        put(one, wheel(tmp_path / "built"))
+    assert store.remove() > 16
+    assert store.find("wheel") is None
+    assert other.find("wheel") is not None
+    assert store.remove() == 0

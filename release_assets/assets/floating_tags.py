@@ -11,6 +11,7 @@ from packaging.version import Version
 from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
+from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_holders import observe_pointers
 from release_assets.nodes.image_step import image_registry, point_tag, published_images
 from release_assets.nodes.metadata import table
@@ -44,6 +45,7 @@ def floating_tags(
         registry = image_registry(step, image)
         if ROLLBACK in step.context.run.tags:
             return roll_back(step, registry)
+        require_approval_of_images(step)
         own_tag = image_tag(release.version, release.channel)
         with step.stage("observe"):
             own = registry.manifest(own_tag)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import github
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
+from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
@@ -35,13 +37,17 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         kinds={"github"},
         description="The published release on GitHub, with the distributions and SHA256SUMS attached.",
         pool=project.pool,
+        checks=[DRIFT],
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_files(step)
         release = step.release
         if release.channel is Channel.TEST:
             step.say("a test release has no GitHub release")
             return Recorded(
-                data_version="none", metadata={"release": "none: test releases go to the test index only"}
+                data_version="none",
+                metadata={"release": "none: test releases go to the test index only"},
+                checks={DRIFT.name: AS_RECORDED},
             )
         distributions = step.kept("sdist"), step.kept("wheel")
         with step.folder() as folder, step.folder() as scratch:
@@ -99,6 +105,7 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
                     for asset in published.assets
                 ),
             },
+            checks={DRIFT.name: AS_RECORDED},
         )
 
     return work
@@ -129,7 +136,12 @@ def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
 
 
 def is_latest(release: Release, step: Step) -> bool:
-    """Whether this is the highest stable release: decided by version, as GitHub would go by date."""
+    """Whether this is the highest stable release: decided by version, as GitHub would go by date.
+
+    No release is where the project leaves "Latest" to another package of the repository.
+    """
+    if not step.project.github.latest:
+        return False
     versions = release_versions(step.remote_tags, step.project.tags.patterns)
     stable = {version for version in versions if not version.is_prerelease}
     return release.channel is Channel.STABLE and release.version == max(stable, default=None)

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from release_assets.checks import image as checks
+from release_assets.checks.audit import AS_RECORDED, BASE_IMAGE, DRIFT, FRESH
 from release_assets.destinations import buildx
 from release_assets.destinations.attestations import (
     SBOM,
@@ -23,6 +24,7 @@ from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.registry import Manifest, Registry, platform_images
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
+from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
 from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
@@ -59,12 +61,14 @@ def image(
         project,
         partitions,
         name=image_name(platform),
-        deps=["version", "github_release"],
+        deps=["version", "github_release", *project.gates],
         kinds={"docker"},
         description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
-        checks=checks.image_checks(platform),
+        pool=image.pool,
+        checks=[*checks.image_checks(platform), DRIFT, BASE_IMAGE],
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_images(step)
         with step.folder() as scratch, docker_environment(step, image) as env:
             return _image(step, image, platform, scratch, env)
 
@@ -167,6 +171,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             **_how_it_was_built(request, result, fallback),
         },
         checks={
+            DRIFT.name: AS_RECORDED,
+            BASE_IMAGE.name: FRESH,
             "starts": starts,
             "labels": checks.labels(reference(tag), pushed.config, labels),
             "size": checks.size(size, former_look.result(), image.warn_growth),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.checks import manifest_list as checks
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.checks.scan import scanned
 from release_assets.destinations import cosign
 from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
+from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
 from release_assets.nodes.image_step import (
     docker_environment,
@@ -38,9 +40,10 @@ def manifest_list(
         kinds={"docker"},
         description=f"One image tag for {', '.join(image.platforms)}, made from the images' digests.",
         pool=project.pool,
-        checks=checks.manifest_list_checks(image),
+        checks=[*checks.manifest_list_checks(image), DRIFT],
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_images(step)
         release = step.release
         registry = image_registry(step, image)
         tag = image_tag(release.version, release.channel)
@@ -104,7 +107,7 @@ def manifest_list(
                     for platform, child in platform_images(whole).items()
                 ),
             },
-            checks=found_by_checks,
+            checks={**found_by_checks, DRIFT.name: AS_RECORDED},
         )
 
     return work

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ConflictError, PermanentError, TransientError
+from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.distribution import adopt_published
 from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded, release_node
@@ -33,12 +35,14 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         project,
         partitions,
         name="pypi_publication",
-        deps=["wheel"],
+        deps=["wheel", *project.gates],
         kinds={"pypi", "python"},
         description="The sdist and the wheel on the package index, as pip sees them.",
         pool=project.pool,
+        checks=[DRIFT],
     )
     def work(step: Step) -> Recorded:
+        require_approval_of_files(step)
         index = project.index_for(step.release.channel)
         name = step.kept("sdist").name
         with step.stage("observe"):
@@ -80,6 +84,7 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
                     for kept in distributions
                 ),
             },
+            checks={DRIFT.name: AS_RECORDED},
         )
 
     return work

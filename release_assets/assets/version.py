@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
+from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.errors import PermanentError
+from release_assets.nodes.disk import require_space
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import PREFLIGHT, preflight
 from release_assets.nodes.step import Step
@@ -24,9 +26,10 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         name="version",
         kinds={"git", "python"},
         description="The tag's commit, and proof that its source declares the tag's version.",
-        checks=(PREFLIGHT,),
+        checks=(PREFLIGHT, DRIFT),
     )
     def work(step: Step) -> Recorded:
+        require_space(step.written_folders)
         release = step.release
         with step.stage("fetch"):
             commit = step.mirror.fetch(release.commit)
@@ -47,7 +50,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
                 "committed": dg.MetadataValue.timestamp(commit.committed_at),
                 "declared_in": place or "the built metadata (the version is dynamic)",
             },
-            checks={PREFLIGHT.name: found},
+            checks={PREFLIGHT.name: found, DRIFT.name: AS_RECORDED},
         )
 
     return work

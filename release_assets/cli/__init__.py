@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Try everything that a release will need, with requests that change nothing.",
     "plan": "Show what a release of TAG would do now.",
     "release": "Release TAG: the package index, the GitHub release, the images and the floating tags.",
+    "approve": "Approve TAG's release, which was built and waits, and publish it.",
     "status": "Show a release as the world has it, next to what was recorded.",
     "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
     "rollback": "Point the floating tags that point to TAG's release back to the release before it.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -46,3 +47,15 @@ def json_option(help_text: str) -> Callable[[F], F]:
 def dry_run_option(help_text: str) -> Callable[[F], F]:
     """Return the option --dry-run with the help text of its command."""
     return click.option("--dry-run", is_flag=True, help=help_text)
+
+
+def ask(yes: bool) -> None:
+    """Go on only where a person agrees, or has agreed with --yes.
+
+    Raises UsageError where there is nobody to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked: standard input is not a terminal. Add --yes.")
+    click.confirm("Do it?", abort=True, err=True)

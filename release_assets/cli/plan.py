@@ -26,6 +26,7 @@ from release_assets.secrets import read_secret
 MARKS = {
     Action.DO: "[cyan]▸[/]",
     Action.NOTHING: "[green]✓[/]",
+    Action.WAITS: "[yellow]‖[/]",
     Action.BLOCKED: "[red]✗[/]",
     Action.UNKNOWN: "[yellow]?[/]",
 }

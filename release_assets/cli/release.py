@@ -32,7 +32,7 @@ from release_assets.rules.tags import Release
 from release_assets.sensors.github_releases import UNFINISHED
 
 BUILDS = ("version", "sdist", "wheel")
-PUBLISHES = ("pypi_publication", "github_release")
+PUBLISHES = ("approval", "pypi_publication", "github_release")
 
 
 @click.command(
@@ -72,9 +72,12 @@ def release(tag: str, project: str | None, reason: str, dry_run: bool, as_json: 
     if as_json:
         click.echo(json.dumps(_answer(declared, found, views, metadata, warnings, plan, seconds)))
         return
-    lines = (
-        _published(declared, found, metadata, seconds) if plan is None else _would_do(found, plan, seconds)
-    )
+    if plan is not None:
+        lines = _would_do(found, plan, seconds)
+    elif any(map(is_waiting, views)):
+        lines = _waiting(found, seconds)
+    else:
+        lines = _published(declared, found, metadata, seconds)
     print_lines([*lines, *(f"[yellow]![/] {escape(warning)}" for warning in warnings)])
 
 
@@ -82,18 +85,29 @@ def _release(runs: Runs, release: Release, remote_tags: Mapping[str, str], reaso
     """Run both halves of a release, or follow the runs that a sensor has launched for it."""
     name = runs.project.project
     views = [_half(runs, f"{name}_release", release.tag, f"release {release.tag}", "release_tags", reason)]
-    if runs.project.image is None:
+    if runs.project.image is None or is_waiting(views[0]):
         return views
+    return [*views, *images_half(runs, release, remote_tags, reason)]
+
+
+def images_half(runs: Runs, release: Release, remote_tags: Mapping[str, str], reason: str) -> list[RunView]:
+    """Build the images of a published release, or follow the run that does; none where all are there."""
+    name = runs.project.project
     # Asked again: nothing is built where the images of this very release are there and in their place.
     plan = plan_release(
         runs.project, observe(runs.project, release, remote_tags, runs.instance), datetime.now(UTC)
     )
     if plan.needs(node.node for node in plan.nodes if node.node not in (*BUILDS, *PUBLISHES)):
         job, key = f"{name}_docker", f"images {release.tag}"
-        views.append(_half(runs, job, release.tag, key, "github_releases", reason))
-    else:
-        runs.display.say("the images and the floating tags are there already")
-    return views
+        return [_half(runs, job, release.tag, key, "github_releases", reason)]
+    runs.display.say("the images and the floating tags are there already")
+    return []
+
+
+def is_waiting(view: RunView) -> bool:
+    """Return True where the run ended before anything was published: it waits for an approval."""
+    node = view.nodes.get("approval")
+    return node is not None and not node.metadata
 
 
 def _half(runs: Runs, job: str, tag: str, key: str, sensor: str, reason: str) -> RunView:
@@ -146,6 +160,13 @@ def _published(
     return [head, *columns(rows, indent=2)]
 
 
+def _waiting(release: Release, seconds: float) -> list[str]:
+    return [
+        f"[yellow]‖[/] built {release.version} in {duration(seconds)}; it waits for an approval",
+        f"Check what was built, then run `release-assets approve {escape(release.tag)}`.",
+    ]
+
+
 def _would_do(release: Release, plan: Plan, seconds: float) -> list[str]:
     """Return what a release would still do after everything was built."""
     rows = [
@@ -185,6 +206,7 @@ def _answer(
             for name, node in view.nodes.items()
         },
         "warnings": warnings,
+        "waits": any(map(is_waiting, views)),
     }
     if plan is not None:
         answer["plan"] = {node.node: node.what for node in plan.nodes if node.action is not Action.NOTHING}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from rich.markup import escape
 
 from release_assets.cli.options import (
     SECRETS,
+    ask,
     dry_run_option,
     epilog,
     json_option,
@@ -94,7 +94,7 @@ def rollback(
         if as_json:
             click.echo(json.dumps(_answer(declared, tag, as_rows(moves or []), dry_run=True)))
         return
-    _ask(yes)
+    ask(yes)
     run_tags = {ROLLBACK: "true", "release_assets/reason": reason}
     if to_release is not None:
         run_tags[ROLLBACK_TO] = to_release.tag
@@ -131,15 +131,6 @@ def _answer(
     project: Project, tag: str, rows: Sequence[Mapping[str, Any]], *, dry_run: bool
 ) -> dict[str, Any]:
     return {"project": project.project, "tag": tag, "dry_run": dry_run, "tags": list(rows)}
-
-
-def _ask(yes: bool) -> None:
-    """Go on only where a person agrees. Raises UsageError where there is nobody to ask."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked: standard input is not a terminal. Add --yes.")
-    click.confirm("Do it?", abort=True, err=True)
 
 
 def _what_stays(project: Project, release: Release, instance: dg.DagsterInstance) -> list[str]:

@@ -86,6 +86,8 @@ def _lines(project: Project, world: World, places: list[Place]) -> list[str]:
         f"{escape(project.project)} {release.version} ({release.channel.value}), tag {escape(release.tag)}",
         f"commit {release.commit}",
     ]
+    if (approval := _approval(world)) is not None:
+        lines.append(escape(approval))
     for place in places:
         lines += ["", f"[bold]{escape(place.name)}[/]  {escape(place.address)}"]
         if place.hidden is not None:
@@ -106,6 +108,17 @@ def _lines(project: Project, world: World, places: list[Place]) -> list[str]:
             indent=2,
         )
     return lines
+
+
+def _approval(world: World) -> str | None:
+    """Return how the release's approval stands, in words; None where the project requires none."""
+    approvals = world.approvals
+    if approvals is None:
+        return None
+    if (missing := approvals.missing) is not None:
+        return f"waits for an approval: {missing}"
+    assert approvals.recorded is not None  # noqa: S101  (nothing else covers it)
+    return f"approved by {approvals.recorded.approved_by}: {approvals.recorded.reason}"
 
 
 def _row(row: Row) -> list[list[str]]:
@@ -135,6 +148,7 @@ def _answer(project: Project, world: World, places: list[Place]) -> dict[str, An
         "version": str(release.version),
         "channel": release.channel.value,
         "commit": release.commit,
+        "approval": _approval(world),
         "differs": any(place.differs for place in places),
         "places": [
             {

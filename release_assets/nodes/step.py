@@ -13,10 +13,9 @@ from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
-from upath import UPath
 
 from release_assets.destinations import git
-from release_assets.distributions.store import Distribution, DistributionStore, Kind
+from release_assets.distributions.store import Distribution, DistributionStore, Kind, local_path, open_root
 from release_assets.errors import PermanentError
 from release_assets.project import Project
 from release_assets.rules.declared_version import name_in_pyproject
@@ -80,7 +79,13 @@ class Step:
     @cached_property
     def store(self) -> DistributionStore:
         root = os.environ.get("RELEASE_ASSETS_STORE") or str(self._local_folder / "distributions")
-        return DistributionStore(UPath(root), self.project.project, self.tag.name)
+        return DistributionStore(open_root(root), self.project.project, self.tag.name)
+
+    @property
+    def written_folders(self) -> list[Path]:
+        """Return the folders on this machine that a release writes to, temporary ones apart."""
+        local = local_path(os.environ.get("RELEASE_ASSETS_STORE", ""))
+        return [self._local_folder, *([local] if local is not None else [])]
 
     @cached_property
     def package_name(self) -> str:

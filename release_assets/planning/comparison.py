@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from release_assets.nodes.image_step import image_name
-from release_assets.planning.observed import Hidden, Images, World
+from release_assets.planning.observed import Hidden, Images, Seen
 from release_assets.project import Project
 from release_assets.rules.image_tags import image_tag, platform_tag
 from release_assets.rules.warehouse import title
@@ -61,7 +61,7 @@ def state_of(recorded: str | None, now: str | None) -> State:
     return State.SAME if recorded == now else State.DIFFERS
 
 
-def compare(project: Project, world: World, recorded: Mapping[str, Mapping[str, Any]]) -> list[Place]:
+def compare(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, Any]]) -> list[Place]:
     """Return what each destination holds next to what was recorded; `recorded` is each node's metadata."""
     release = world.release
     index = project.index_for(release.channel)
@@ -106,7 +106,7 @@ def compare(project: Project, world: World, recorded: Mapping[str, Mapping[str, 
     return places
 
 
-def _registry(project: Project, world: World, recorded: Mapping[str, Mapping[str, Any]]) -> Place:
+def _registry(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, Any]]) -> Place:
     assert project.image is not None  # noqa: S101  (see compare)
     release, images = world.release, world.images
     nodes = {image_tag(release.version, release.channel): "manifest_list"}

@@ -12,6 +12,7 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ReleaseError
 from release_assets.planning.changes import Change
+from release_assets.rules.approval import Approval, Subject, not_covered
 from release_assets.rules.tag_moves import Pointer
 from release_assets.rules.tags import Release
 
@@ -44,20 +45,40 @@ class Images:
 
 
 @dataclass(frozen=True)
-class World:
-    """A release as git, the store and the destinations have it."""
+class Approvals:
+    """The subject of an approval of the release now, and the newest one that was recorded."""
+
+    now: Subject
+    recorded: Approval | None
+
+    @property
+    def missing(self) -> str | None:
+        """Return why the release waits for an approval, or None where it has one."""
+        return not_covered(self.recorded.subject if self.recorded is not None else None, self.now)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A release as the destinations have it."""
 
     release: Release
+    index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
+    github: PublishedRelease | Hidden | None
+    images: Images | Hidden | None  # None where the project declares none
+
+
+@dataclass(frozen=True)
+class World(Seen):
+    """A release as git, the store and the destinations have it."""
+
     name: str | None  # of the distribution, where defs.yaml, pyproject.toml or the store tells it
     declared_in: str | None  # where the version is declared
     problem: ReleaseError | None  # why the source cannot be released
     built_from: str  # the commit that the release's images are built from
     rebuild_tag: str | None  # "the rebuild tag X", where that names the commit
     kept: Mapping[Kind, Distribution | None]
-    index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
-    github: PublishedRelease | Hidden | None
-    images: Images | Hidden | None  # None where the project declares none
     notes: str | None  # the text of the GitHub release; None where GitHub writes it, or there is none
     notes_problem: ReleaseError | None  # why the project's source of notes has none
     previous: str | None  # the tag of the release before, by version
     change: Change
+    approvals: Approvals | None = None  # None where the project requires none

@@ -14,7 +14,7 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.nodes.image_holders import observe_pointers
 from release_assets.planning.comparison import Cell, cell
 from release_assets.planning.observed import Hidden
-from release_assets.planning.world import observing_registry, seen, step_of
+from release_assets.planning.world import approvals_of, observing_registry, seen, step_of
 from release_assets.project import Project
 from release_assets.rules.image_tags import floating_tags, image_tag, platform_tag, published_versions
 from release_assets.rules.tag_moves import Pointer
@@ -98,7 +98,7 @@ def observe_overview(
             ),
             images=_images_cell(project, release, registry, recorded["manifest_list"]),
             holds=_holds(release, registry),
-            run=_last_run(instance, project, release.tag),
+            run=_waits(project, release, remote_tags, instance) or _last_run(instance, project, release.tag),
         )
         for release in releases
     ]
@@ -179,6 +179,17 @@ def _holds(release: Release, registry: _Registry | Hidden | None) -> tuple[str, 
         for tag in floating_tags(release.version, release.channel)
         if (pointer := registry.pointers.get(tag)) is not None and pointer.version == release.version
     )
+
+
+def _waits(
+    project: Project, release: Release, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
+) -> str:
+    """Return "waits for approval" for a release that was built here and is not approved, else ""."""
+    if not project.needs_approval:
+        return ""
+    approvals = approvals_of(step_of(project, release.tag, remote_tags, instance))
+    is_built = approvals is not None and approvals.now.wheel is not None
+    return "waits for approval" if is_built and approvals is not None and approvals.missing else ""
 
 
 def _last_run(instance: dg.DagsterInstance, project: Project, tag: str) -> str:

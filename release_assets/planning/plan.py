@@ -13,7 +13,7 @@ from release_assets.distributions.store import Kind
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_step import image_name
 from release_assets.planning.changes import Change
-from release_assets.planning.observed import Hidden, Images, TaggedImage, World
+from release_assets.planning.observed import Approvals, Hidden, Images, TaggedImage, World
 from release_assets.project import Project
 from release_assets.rules.tag_moves import TagMove, moves_forward
 from release_assets.rules.tags import Channel
@@ -38,6 +38,7 @@ class Action(StrEnum):
 
     DO = "do"
     NOTHING = "nothing"
+    WAITS = "waits"  # for a person
     BLOCKED = "blocked"
     UNKNOWN = "unknown"
 
@@ -79,7 +80,25 @@ def plan_release(project: Project, world: World, now: datetime) -> Plan:
         _github(project, world),
     ]
     images, moves = _images(project, world) if project.image is not None else ([], [])
-    return Plan(_waiting([*nodes, *images]), tuple(moves))
+    nodes += images
+    if world.approvals is not None:
+        nodes.insert(3, _approval(world, world.approvals, nodes))
+    return Plan(_waiting(nodes), tuple(moves))
+
+
+def _approval(world: World, approvals: Approvals, nodes: Sequence[NodePlan]) -> NodePlan:
+    missing, recorded = approvals.missing, approvals.recorded
+    if missing is None and recorded is not None:
+        return NodePlan("approval", Action.NOTHING, f"approved by {recorded.approved_by}: {recorded.reason}")
+    if all(node.action is Action.NOTHING for node in nodes):
+        return NodePlan("approval", Action.NOTHING, "nothing is left to publish")
+    if any(node.action is Action.DO for node in nodes[:3]):
+        return NodePlan("approval", Action.WAITS, "waits for a person when everything is built")
+    return NodePlan(
+        "approval",
+        Action.WAITS,
+        f"waits for a person: {missing}. Run `release-assets approve {world.release.tag}`",
+    )
 
 
 def _waiting(nodes: Sequence[NodePlan]) -> tuple[NodePlan, ...]:

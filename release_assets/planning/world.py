@@ -21,13 +21,14 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Manifest, Registry, index_of
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import PermanentError, ReleaseError
+from release_assets.nodes.approval import recorded_approval, subject_of
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
 from release_assets.nodes.image_step import image_source, registry_of
 from release_assets.nodes.step import Step
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import release_notes
 from release_assets.planning.changes import Change, change_between
-from release_assets.planning.observed import Hidden, Images, TaggedImage, World
+from release_assets.planning.observed import Approvals, Hidden, Images, TaggedImage, World
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import (
     floating_tags,
@@ -93,7 +94,15 @@ def observe(
             notes_problem=notes_problem,
             previous=previous,
             change=change,
+            approvals=approvals_of(step),
         )
+
+
+def approvals_of(step: Step) -> Approvals | None:
+    """Return how the release's approval stands, or None where the project requires none."""
+    if not step.project.needs_approval:
+        return None
+    return Approvals(subject_of(step), recorded_approval(step))
 
 
 def _notes(step: Step) -> tuple[str | None, ReleaseError | None]:

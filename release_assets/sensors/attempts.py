@@ -70,7 +70,7 @@ class Attempts:
         asked now is left out: a release observes it before it acts.
         """
         found = [f"{self.project.project}/{name} is recorded" for name in self._recorded(instance, tag)]
-        return found or [*self._on_github(tag), *self._on_index(instance, tag, commit)]
+        return found or [*self._on_github(tag), *self.on_index(instance, tag, commit)]
 
     def _recorded(self, instance: dg.DagsterInstance, tag: str) -> list[str]:
         image = self.project.image
@@ -95,7 +95,8 @@ class Attempts:
             return []
         return [f"{hub.repository} has a GitHub release"] if is_there else []
 
-    def _on_index(self, instance: dg.DagsterInstance, tag: str, commit: str) -> list[str]:
+    def on_index(self, instance: dg.DagsterInstance, tag: str, commit: str) -> list[str]:
+        """Return which files of the tag's version the package index has, in words; [] where it fails."""
         parsed = parse_tag(tag, self.project.tags.patterns)
         assert isinstance(parsed, ParsedTag)  # noqa: S101  (nothing else is released)
         index = self.project.index_for(channel_of(parsed.kind, parsed.version))

@@ -90,6 +90,11 @@ class ReleaseHalf:
             runs, self.release_job, dg.AssetKey([self.project.project, "github_release"])
         )
         waiting = {}
+        approved = (
+            instance.get_materialized_partitions(dg.AssetKey([self.project.project, "approval"]))
+            if self.project.needs_approval
+            else tags
+        )
         for tag in tags - points_to.keys():
             of_tag = dg.RunsFilter(job_name=self.release_job, tags={"dagster/partition": tag})
             newest = instance.get_runs(of_tag, limit=1)
@@ -102,6 +107,10 @@ class ReleaseHalf:
                 is_seen=tag in seen or not records or self._is_stopped(instance),
                 now=time.time(),
             )
+            if why is None and any(tag in record.held for record in records):
+                why = "its release waits for the one of another project"
+            if why is None and tag not in approved:
+                why = f"nobody has approved it; run `release-assets approve {tag}`"
             if why is not None:
                 waiting[tag] = why
         return waiting, {tag: points_to[tag] for tag in tags & points_to.keys()}

@@ -17,6 +17,7 @@ from release_assets.rules.pointers import pointers
 from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.sensors.attempts import Attempts, Move, refusal
 from release_assets.sensors.claims import CLAIMED, is_claimed
+from release_assets.sensors.order import Order, waits_words
 from release_assets.sensors.pace import projects_here, tick_seconds
 from release_assets.sensors.record import Place, read_record, shared_instance, write_record
 from release_assets.sensors.seen_tags import SeenTags, record_name
@@ -143,6 +144,7 @@ def release_tags(
     partitions: dg.DynamicPartitionsDefinition,
     release_job: dg.UnresolvedAssetJobDefinition,
     docker_job: dg.UnresolvedAssetJobDefinition | None,
+    order: Order,
 ) -> dg.SensorDefinition:
     """Return the sensor `<project>_release_tags`."""
     patterns = project.tags.patterns
@@ -199,14 +201,27 @@ def release_tags(
             del after.tags[tag]
             after.attempts[tag] = after.attempts.get(tag, 1) + 1
 
+        due, held = [], {}
+        for tag in _by_version({*released, *(after.held.keys() & observed.keys())}, patterns):
+            # What comes in a later look is not waited for.
+            look_before = (seen.tags if seen else {}) if tag in released else observed
+            earlier = {*after.held.get(tag, []), *order.earlier(tag, observed, look_before)}
+            if waits := order.unpublished(instance, sorted(earlier), observed):
+                held[tag] = waits
+            else:
+                due.append(tag)
+        for tag in after.held.keys() - observed.keys():
+            after.tags.pop(tag, None)  # it is new when it comes back
+        changes.remarks += [f"{tag} waits: {waits_words(held[tag])}" for tag in held]
+        after.held = held
         requests = []
-        for tag in _by_version(released, patterns):
+        for tag in due:
             context.log.info(f"the release of {tag} starts, at commit {observed[tag]}")
             after.launched[tag] = time.time()
             requests.append(release_request(tag, release_job.name, after.attempts.get(tag, 1)))
         if docker_job is not None:
             requests += [_rebuild(rebuild, docker_job.name) for rebuild in changes.rebuilds]
-        for remark in changes.remarks:
+        for remark in changes.remarks if seen is None or held.keys() - seen.held.keys() or not held else ():
             context.log.warning(remark)
         new = [tag for tag in _by_version({*changes.partitions, *released}, patterns) if tag not in existing]
         while len(new) > BULK:
@@ -226,7 +241,7 @@ def release_tags(
                 *([partitions.build_delete_request(abandoned)] if abandoned else []),
             ],
             cursor=Cursor(
-                look=digest_of(observed),
+                look="" if held else digest_of(observed),  # those held are looked at on every tick
                 said=with_remarks(summary(observed, 0, patterns), changes.remarks),
                 place=place,
             ).model_dump_json(),

@@ -13,6 +13,7 @@ class SeenTags(BaseModel):
 
     tags: dict[str, str]
     launched: dict[str, float] = {}  # when a tag's release was last launched, in seconds since 1970
+    held: dict[str, list[tuple[str, str]]] = {}  # tags that wait, and the projects and tags they wait for
     attempts: dict[str, int] = {}  # of tags that were tried more than once, for the keys of their runs
 
 

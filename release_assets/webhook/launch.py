@@ -124,6 +124,8 @@ class ProjectLauncher:
         records = read_seen(self.instance, self.project.project)
         if not records:
             return "it has not looked yet, and its first look launches nothing"
+        if self.project.after:
+            return "it comes after other projects"
         known = _known_tags(records)
         changes = tag_changes(git.observe_tags(self.project.repository), known, self.project.tags.patterns)
         if changes.moves or changes.rebuilds:

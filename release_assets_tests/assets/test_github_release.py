@@ -109,6 +109,9 @@ def test_latest_is_decided_by_version_and_not_by_date(maintainer: Maintainer, ta
     release = Release(tag, version, maintainer.repository.first, channel)
     step = Step(maintainer.project, dg.build_asset_context(partition_key=tag))
     assert is_latest(release, step) is latest
+    maintainer.attributes["github"]["latest"] = False  # another package of the repository has it
+    step = Step(maintainer.project, dg.build_asset_context(partition_key=tag))
+    assert is_latest(release, step) is False
 
 
 def test_a_repository_that_is_not_there_is_named_before_anything_is_uploaded(maintainer: Maintainer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from release_assets.nodes import disk
 from release_assets_tests.maintainer import Maintainer
 
 
@@ -95,3 +96,14 @@ def test_a_file_that_is_no_version_is_not_printed(maintainer: Maintainer) -> Non
     assert (outcome.failed, outcome.retried) == (["version"], [])
     assert "LICENSE holds 2 lines; expected one, the version" in outcome.words("version")
     assert "hereby" not in outcome.said + outcome.words("version")
+
+
+def test_a_disk_that_is_full_is_told_before_anything_is_done(
+    maintainer: Maintainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maintainer.tag("v1.2.3", "1.2.3")
+    monkeypatch.setattr(disk, "NEEDED", 10**18)
+    outcome = maintainer.materialize("v1.2.3")
+    assert (outcome.failed, outcome.retried) == (["version"], [])
+    assert "MB free, and a release needs 1000000000000 MB" in outcome.words("version")
+    assert "Nothing was done yet." in outcome.words("version")

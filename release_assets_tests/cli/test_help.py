@@ -45,7 +45,7 @@ def test_every_help_has_an_example_the_variables_and_the_exit_statuses(name: str
     assert "Exit status: 0 done, 1 failed, 2 wrong usage or configuration." in text
 
 
-@pytest.mark.parametrize("name", ["plan", "release", "status", "rebuild", "rollback"])
+@pytest.mark.parametrize("name", ["plan", "release", "approve", "status", "rebuild", "rollback"])
 def test_options_are_explained_in_whole_sentences(name: str) -> None:
     command = commands.get_command(click.Context(commands), name)
     assert command is not None
@@ -78,7 +78,7 @@ def test_an_unknown_command_is_answered_with_the_nearest() -> None:
     ended = run("rolback", "v1.0.0")
     assert ended.returncode == 2
     assert "No such command 'rolback'. Did you mean 'rollback'? There are: " in ended.stderr
-    assert "plan, release, status" in ended.stderr
+    assert "plan, release, approve, status" in ended.stderr
 
 
 def test_an_unknown_option_is_answered_with_the_nearest() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,10 +17,16 @@ from release_assets_tests.destinations.conftest import server as server  # the f
 class Ticks:
     """One sensor, its cursor, and the partitions that its ticks asked for."""
 
-    def __init__(self, instance: dg.DagsterInstance, attributes: dict[str, Any], sensor: str) -> None:
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        attributes: dict[str, Any],
+        sensor: str,
+        others: Sequence[Project] = (),
+    ) -> None:
         self.instance = instance
         self.project = Project.model_validate(attributes)
-        self.definitions = build_release_graph(self.project)
+        self.definitions = build_release_graph(self.project, {other.project: other for other in others})
         self.sensor = self.definitions.resolve_sensor_def(f"{self.project.project}_{sensor}")
         self.cursor: str | None = None
         self.said = ""  # by the last tick, where it launched nothing

@@ -478,6 +478,23 @@ def test_no_tag_is_waited_for_that_the_sensor_of_the_tags_never_sees(
         assert [due.partition_key for due in github.tick()] == ["v1.0"]
 
 
+def test_images_wait_for_the_approval_of_a_release_that_needs_one(
+    sensor: Ticks, server: ScriptedServer
+) -> None:
+    """Somebody with GitHub's token publishes a release: that alone builds nothing."""
+    sensor = Ticks(
+        sensor.instance,
+        sensor.project.model_dump(mode="json") | {"publish": {"approval": "required"}},
+        "github_releases",
+    )
+    server.answers(page(), page("v1.0", etag='"2"'), Told(304))
+    sensor.tick()
+    assert sensor.tick() == []
+    assert "the images of v1.0 wait: nobody has approved it" in sensor.said
+    sensor.materialized("approval", "v1.0")
+    assert [due.partition_key for due in sensor.tick()] == ["v1.0"]
+
+
 def test_several_releases_get_their_images_in_the_order_of_their_versions(
     sensor: Ticks, server: ScriptedServer
 ) -> None:

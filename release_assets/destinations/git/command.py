@@ -59,12 +59,13 @@ def run_local(
     settings: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    log: Log | None = None,
 ) -> str:
     """Run a git command that stays on this machine, and return its standard output.
 
-    `encoding` is that of the output. The command reads no configuration but that of the repository it works
-    in and `settings`; `remote` is named in errors. Raises TransientError, or PermanentError where a retry
-    cannot help.
+    `encoding` is that of the output, and `log` gets each line of it. The command reads no configuration but
+    that of the repository it works in and `settings`; `remote` is named in errors. Raises TransientError, or
+    PermanentError where a retry cannot help.
     """
     env = environment(
         HOME=os.devnull,  # where git would look for a configuration, attributes and excludes
@@ -76,6 +77,7 @@ def run_local(
     )
     return _run(
         arguments, env, timeout=timeout or bounds.BOUNDS.git_local_seconds, remote=remote, encoding=encoding,
+        log=log,
         failure="git failed in the mirror of",
         remedy="Check the free space and the disk of DAGSTER_HOME, then materialize again.",
     )  # fmt: skip

@@ -156,11 +156,14 @@ class Mirror:
             if not name.endswith("^{}")
         }
 
-    def fetch_tags(self, wanted: Mapping[str, str]) -> dict[str, MirroredTag]:
-        """Return the mirror's tags; fetch first where one of `wanted` (tag → commit) is missing or moved."""
+    def fetch_tags(self, wanted: Mapping[str, str], *, again: bool = False) -> dict[str, MirroredTag]:
+        """Return the mirror's tags; fetch first where one of `wanted` (tag → commit) is missing or moved.
+
+        With `again`, always fetch: a tag that is signed anew points to the same commit.
+        """
 
         def is_stale(there: Mapping[str, MirroredTag]) -> bool:
-            return any(name not in there or there[name].commit != wanted[name] for name in wanted)
+            return again or any(name not in there or there[name].commit != wanted[name] for name in wanted)
 
         there = self.tags()
         if is_stale(there):

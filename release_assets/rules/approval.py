@@ -1,0 +1,112 @@
+"""Decide what a person's approval of a release covers. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CODE_LENGTH = 12  # hexadecimal digits of an approval code
+
+# Tags of the run that a person launches to approve a release.
+APPROVE = "release_assets/approve"  # the approval code
+APPROVED_BY = "release_assets/approved_by"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The subject of an approval: a tag at a commit, the files built from it, the commit of the images."""
+
+    tag: str
+    commit: str
+    images_from: str  # a rebuild tag's commit, or the release's own
+    sdist: str | None  # sha256 of the built file; None where none is kept
+    wheel: str | None
+
+    @property
+    def code(self) -> str:
+        """Return the approval code: it changes with everything that is approved."""
+        text = json.dumps([self.tag, self.commit, self.images_from, self.sdist, self.wheel])
+        return hashlib.sha256(text.encode()).hexdigest()[:CODE_LENGTH]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A recorded approval: of what, by whom, and why."""
+
+    subject: Subject
+    approved_by: str
+    reason: str
+    at: float  # seconds since 1970
+
+    @property
+    def metadata(self) -> Mapping[str, str | float]:
+        """Return the approval as `recorded` reads it."""
+        subject = self.subject
+        return {
+            "approved_by": self.approved_by,
+            "reason": self.reason,
+            "code": subject.code,
+            "commit": subject.commit,
+            "images_from": subject.images_from,
+            **{f"{kind}_sha256": digest for kind in ("sdist", "wheel") if (digest := getattr(subject, kind))},
+            "approved_at": self.at,
+        }
+
+
+def recorded(tag: str, metadata: Mapping[str, Any]) -> Approval | None:
+    """Return the approval that a node's metadata records, or None where it records none.
+
+    A materialization that somebody reports by hand in the UI has no such metadata.
+    """
+    try:
+        subject = Subject(
+            tag,
+            str(metadata["commit"]),
+            str(metadata["images_from"]),
+            metadata.get("sdist_sha256"),
+            metadata.get("wheel_sha256"),
+        )
+        approval = Approval(
+            subject, str(metadata["approved_by"]), str(metadata["reason"]), float(metadata["approved_at"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return approval if metadata.get("code") == subject.code else None
+
+
+def files_not_covered(approved: Subject | None, now: Subject) -> str | None:
+    """Return why an approval does not cover the release's files, or None where it does.
+
+    A file that is not kept anymore cannot be uploaded, so it needs no approval.
+    """
+    if approved is None:
+        return "nobody has approved it"
+    if approved.commit != now.commit:
+        return f"commit {approved.commit} was approved, and the tag points to {now.commit} now"
+    for kind in ("sdist", "wheel"):
+        before, after = getattr(approved, kind), getattr(now, kind)
+        if after is not None and after != before:
+            return f"the {kind} with sha256 {before or 'unknown'} was approved, and {after} is built now"
+    return None
+
+
+def images_not_covered(approved: Subject | None, now: Subject) -> str | None:
+    """Return why an approval does not cover the source of the release's images, or None where it does."""
+    if approved is None:
+        return "nobody has approved it"
+    if approved.commit != now.commit:
+        return f"commit {approved.commit} was approved, and the tag points to {now.commit} now"
+    if now.images_from not in {approved.images_from, approved.commit}:
+        return (
+            f"images from commit {approved.images_from} were approved, and a rebuild tag names "
+            f"{now.images_from} now"
+        )
+    return None
+
+
+def not_covered(approved: Subject | None, now: Subject) -> str | None:
+    """Return why an approval does not cover everything that a release would publish, or None."""
+    return files_not_covered(approved, now) or images_not_covered(approved, now)
