@@ -10,6 +10,7 @@ from release_assets.assets.image import image
 from release_assets.assets.manifest_list import manifest_list
 from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
+from release_assets.assets.summary import summary
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
 from release_assets.executor import parallel_executor
@@ -30,6 +31,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
         wheel(project, partitions),
         pypi_publication(project, partitions),
         github_release(project, partitions),
+        *([summary(project, partitions)] if project.image is None else []),
     ]
     release_job = dg.define_asset_job(
         f"{project.project}_release",
@@ -52,6 +54,7 @@ def build_release_graph(project: Project) -> dg.Definitions:
         *(image(project, project.image, platform, partitions) for platform in project.image.platforms),
         manifest_list(project, project.image, partitions),
         floating_tags(project, project.image, partitions),
+        summary(project, partitions),
     ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",

@@ -33,7 +33,7 @@ VERSION = "4.0.0"
 TAG = f"v{VERSION}"
 NODES = [
     "version", "sdist", "wheel", "pypi_publication", "github_release",
-    "image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags",
+    "image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags", "summary",
 ]  # fmt: skip
 PLATFORMS = ["linux/amd64", "linux/arm64"]
 RELEASE_SECONDS = 480.0

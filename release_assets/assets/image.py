@@ -36,7 +36,7 @@ from release_assets.nodes.image_step import (
     reason_for,
     wanted_labels,
 )
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
@@ -60,8 +60,19 @@ def image(
         partitions,
         name=image_name(platform),
         deps=["version", "github_release"],
+        half="images",
         kinds={"docker"},
-        description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
+        description=described(
+            f"Builds the image for {platform}, pushes it under a tag of its own, starts it once and compares "
+            "its labels. The published wheel is in reach of the Dockerfile as the build context `dist`.",
+            needs=[
+                "docker with buildx",
+                f"{image.username_env} and {image.token_env}",
+            ],
+            again="what does not change comes from the build cache, and an image of another commit is never "
+            "overwritten without a rebuild tag.",
+        ),
+        source=image.dockerfile,
         checks=checks.image_checks(platform),
     )
     def work(step: Step) -> Recorded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from release_assets.errors import PermanentError
+from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -22,7 +23,13 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         partitions,
         name="version",
         kinds={"git", "python"},
-        description="The tag's commit, and proof that its source declares the tag's version.",
+        description=described(
+            "Fetches the tag's commit and checks that its source declares the version that the tag names. "
+            "Nothing is built where they differ.",
+            needs=["git's access to the repository"],
+            again="it reads the repository and changes nothing.",
+        ),
+        source=package_file(project, "pyproject.toml"),
     )
     def work(step: Step) -> Recorded:
         release = step.release

@@ -22,7 +22,7 @@ from release_assets.rules.image_labels import image_labels
 from release_assets.rules.image_tags import published_versions
 from release_assets.rules.links import source_url
 from release_assets.rules.tags import rebuild_tags
-from release_assets.secrets import read_secrets
+from release_assets.secrets import read_secret, read_secrets
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
 REASON = "release_assets/reason"  # run tag of a person: why
@@ -99,6 +99,12 @@ def registry_of(image: Image, credentials: tuple[str, str] | None) -> Registry:
         username_env=image.username_env,
         token_env=image.token_env,
     )
+
+
+def observing_registry(image: Image) -> Registry:
+    """Return the registry, asked with the user and token of the environment, or as anybody without them."""
+    values = [read_secret(variable) for variable in (image.username_env, image.token_env)]
+    return registry_of(image, (values[0], values[1]) if all(values) else None)
 
 
 @contextlib.contextmanager

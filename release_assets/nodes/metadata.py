@@ -1,12 +1,16 @@
-"""Metadata of nodes: without secrets, with the seconds of each stage, as tables where there are rows."""
+"""Metadata of nodes: without secrets, with the seconds of each stage, and links to where things are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
 
+from release_assets.destinations.registry import parse_repository
+from release_assets.project import Project
+from release_assets.rules.links import package_home, registry_page, source_url
 from release_assets.text import redact
 
 
@@ -43,3 +47,42 @@ def timings(seconds: Mapping[str, float], total: float | None) -> dict[str, dg.M
 def table(rows: Iterable[Mapping[str, str | int | float | bool]]) -> dg.MetadataValue:
     """Return rows as a table in the UI; there must be at least one."""
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
+
+
+def described(does: str, *, needs: Iterable[str], again: str) -> str:
+    """Return a node's description: what it does, what it needs, what a repetition does; whole sentences."""
+    needed = list(needs)
+    paragraphs = [does, "Needs " + ", ".join(needed) + "." if needed else "", f"Safe to run again: {again}"]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def definition_metadata(
+    project: Project, source: str | None, work: Callable[..., Any]
+) -> dict[str, dg.MetadataValue]:
+    """Return the links of a node: the repository, the published package and image, and the sources.
+
+    `source` is a file in the project's repository, `work` the node's own function. A package has a link where
+    the YAML names it: pyproject.toml is read by the runs only.
+    """
+    repository = source_url(project)
+    links = {"repository": repository}
+    if repository is not None and source is not None:
+        links["source"] = f"{repository}/blob/HEAD/{source}"
+    if project.package.name is not None:
+        links["package"] = package_home(project.index.simple_url, project.package.name)
+    if project.image is not None:
+        image = parse_repository(project.image.repository)
+        links["registry"] = registry_page(image.host, image.name, project.github.repository)
+    code = work.__code__
+    reference = dg.LocalFileCodeReference(
+        file_path=code.co_filename, line_number=code.co_firstlineno, label=work.__module__
+    )
+    return {
+        **{name: dg.MetadataValue.url(url) for name, url in links.items() if url is not None},
+        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference]),
+    }
+
+
+def package_file(project: Project, name: str) -> str:
+    """Return the path of a file of the package in its repository, as its web page has it."""
+    return PurePosixPath(project.package.directory, name).as_posix()

@@ -119,7 +119,7 @@ def test_the_manifest_list_has_exactly_the_declared_platforms(imaged: Imaged) ->
     assert set(platform_images(whole)) == {"linux/amd64", "linux/arm64"}
     metadata = imaged.outcome.metadata("manifest_list")
     assert metadata["digest"] == whole.digest
-    rows = {row.data["platform"]: row.data["digest"] for row in metadata["platforms"].records}
+    rows = {row.data["platform"]: row.data["runnable_digest"] for row in metadata["platforms"].records}
     assert rows == platform_images(whole)
 
 

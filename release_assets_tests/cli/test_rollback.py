@@ -76,6 +76,8 @@ def test_it_goes_back_without_a_daemon_in_a_run_like_any_other(released: Termina
     assert [line.split("  ")[0] for line in ended.stderr.splitlines()] == [
         "▸ floating_tags",
         "✓ floating_tags",
+        "▸ summary",
+        "✓ summary",
     ]
     run, metadata = last_run(released)
     assert run.status is dg.DagsterRunStatus.SUCCESS
