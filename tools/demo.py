@@ -23,6 +23,7 @@ from rich.table import Table
 from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
+from release_assets.nodes.metadata import rows_of
 from release_assets.process import CommandFailedError, environment, run
 from tools.sandbox import Sandbox, sandbox
 from tools.sandbox.servers import free_port
@@ -179,15 +180,15 @@ def _published(metadata: dict[str, dict[str, Any]], ui: str) -> Table:
     def add(what: str, where: str, digest: str) -> None:
         shown.add_row(what, "\n".join(escape(line) for line in (where, digest) if line))
 
-    for record in metadata["pypi_publication"]["files"].records:
-        add(str(record.data["file"]), str(record.data["url"]), f"sha256:{record.data['sha256']}")
+    for row in rows_of(metadata["pypi_publication"], "files"):
+        add(str(row["file"]), str(row["url"]), f"sha256:{row['sha256']}")
     add("GitHub release", str(metadata["github_release"]["release"]), "")
     for platform in PLATFORMS:
         image = metadata[f"image_{platform.replace('/', '_')}"]
         add(f"image {platform}", image["image"], image["digest"])
     add("manifest list", metadata["manifest_list"]["image"], metadata["manifest_list"]["digest"])
-    for record in metadata["floating_tags"]["tags"].records:
-        add(f"floating tag {record.data['tag']}", "", str(record.data["to"]))
+    for row in rows_of(metadata["floating_tags"], "tags"):
+        add(f"floating tag {row['tag']}", "", str(row["to"]))
     add("lineage and timings", f"{ui}/asset-groups", "")
     return shown
 

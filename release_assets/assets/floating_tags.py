@@ -12,7 +12,7 @@ from release_assets.destinations import git
 from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_holders import observe_pointers
-from release_assets.nodes.image_step import image_registry, point_tag, published_images
+from release_assets.nodes.image_step import image_registry, point_tag, published_images, registry_link
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.rollback import ROLLBACK, roll_back
@@ -73,6 +73,7 @@ def floating_tags(
         return Recorded(
             data_version=hashlib.sha256(_state(moves).encode()).hexdigest(),
             metadata={
+                **registry_link(image, project, own_tag),
                 "image": registry.repository.reference(own_tag),
                 "digest": own.digest,
                 "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",

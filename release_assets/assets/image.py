@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from release_assets.nodes.image_step import (
     image_source,
     published_files,
     reason_for,
+    registry_link,
     wanted_labels,
 )
 from release_assets.nodes.metadata import described, table
@@ -47,6 +48,7 @@ from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
+EXPORTING = "exporting to image"  # BuildKit's name for what comes after the last command
 FORMER_RELEASES = 3  # that are looked at for an image to compare the size with
 
 
@@ -118,17 +120,19 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         engine, fallback = engine_look.result()
     pull = step.context.run.tags.get(PULL) == "true"
     request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
+    step.say(f"building {reference(tag)}; each line of the build is in this step's stdout")
     with step.stage("buildx"):
         result = buildx.build(
             request,
             engine,
             env,
-            log=step.output,
+            log=_announced(step),
             secrets=step.secrets,
             timeout=BUILD_SECONDS,
             silence=SILENT_SECONDS,
         )
     built_seconds = time.monotonic() - step.started
+    step.say(f"exported and pushed {reference(tag)} {built_seconds:.0f} s after the start; now it is tried")
     for warning in filter(None, (fallback, result.cache_warning)):
         step.context.log.warning(redact(warning, step.secrets))
     # Whether it starts is tried while the registry is asked for what was pushed.
@@ -159,6 +163,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         # Not the pushed digest: its attestations hold times, so that it differs for the same image.
         data_version=result.runnable_digest,
         metadata={
+            **registry_link(image, step.project, tag),
             "image": reference(tag),
             "run": f"docker run --rm --platform {platform} {reference(result.digest)}",
             "digest": result.digest,
@@ -188,6 +193,18 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             ),
         },
     )
+
+
+def _announced(step: Step) -> Callable[[str], None]:
+    """Return where a build's lines go: to the step's output, and the end of its commands to the event log."""
+
+    def line(text: str) -> None:
+        step.output(text)
+        if text == EXPORTING:
+            seconds = time.monotonic() - step.started
+            step.say(f"built {seconds:.0f} s after the start; exporting and pushing the layers")
+
+    return line
 
 
 def _former(registry: Registry, step: Step, platform: str, git_tags: Collection[str]) -> checks.Former | None:

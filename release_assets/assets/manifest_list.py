@@ -17,6 +17,7 @@ from release_assets.nodes.image_step import (
     image_registry,
     image_source,
     point_tag,
+    registry_link,
 )
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
@@ -104,6 +105,7 @@ def manifest_list(
         return Recorded(
             data_version=whole.digest,
             metadata={
+                **registry_link(image, project, tag),
                 "image": reference,
                 "pull": f"docker pull {reference}",
                 "digest": whole.digest,

@@ -11,8 +11,10 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from release_assets.destinations.container import EngineImage, run_once
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.release_check import Declared, Found
 from release_assets.process import CommandFailedError
+from release_assets.text import size_text
 
 SLOW_SECONDS = 15 * 60.0
 LOW_HIT_RATE = 0.5
@@ -117,13 +119,13 @@ def size(bytes_now: int, former: Former | None, warn_growth: float) -> Found:
     """Judge the growth against the release before."""
     if former is None:
         return Found(
-            "ok", f"{bytes_now} bytes; there is no image before it", metadata={"size_bytes": bytes_now}
+            "ok", f"{size_text(bytes_now)}; there is no image before it", metadata={"size_bytes": bytes_now}
         )
     growth = bytes_now / former.size - 1
     metadata = {
         "size_bytes": bytes_now, "previous_size_bytes": former.size, "growth": round(growth, 3)
     }  # fmt: skip
-    words = f"{bytes_now} bytes, {growth:+.0%} against {former.version}"
+    words = f"{size_text(bytes_now)}, {growth:+.0%} against {former.version}"
     if growth > warn_growth:
         remedy = f"`docker history` of both shows what grew (warn_growth: {warn_growth:.0%})."
         return Found("warning", words, remedy, metadata)
@@ -156,10 +158,7 @@ class BuiltBefore:
 
 def built_before(metadata: Mapping[str, Any]) -> BuiltBefore:
     """Read the metadata of an image's materialization."""
-    tables = {}
-    for name in ("steps", "base_images"):
-        rows = getattr(metadata.get(name), "records", [])
-        tables[name] = [dict(row.data) for row in rows]
+    tables = {name: rows_of(metadata, name) for name in ("steps", "base_images")}
     value = {name: getattr(metadata.get(name), "value", "") for name in ("builder", "cache")}
     return BuiltBefore(
         steps=tuple(str(row["step"]) for row in tables["steps"]),

@@ -26,6 +26,7 @@ from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.image_step import observing_registry
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.rollback import (
     ROLLBACK,
     ROLLBACK_TO,
@@ -102,7 +103,7 @@ def rollback(
     with runs_of(declared, verbose=verbose) as runs:
         view = runs.run(f"{declared.project}_docker", tag, nodes=["floating_tags", "summary"], tags=run_tags)
     recorded = view.nodes["floating_tags"].metadata
-    rows = [dict(row.data) for row in recorded["tags"].records]
+    rows = rows_of(recorded, "tags")
     if as_json:
         click.echo(json.dumps(_answer(declared, tag, rows, dry_run=False)))
     else:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from release_assets.nodes.failures import RETRY_POLICY, clear_failures
-from release_assets.nodes.metadata import clean_metadata, definition_metadata, timings
+from release_assets.nodes.metadata import clean_metadata, definition_metadata, shown, timings
 from release_assets.nodes.release_check import Declared, Found, check_specs, refuse_blocked
 from release_assets.nodes.run_tags import tag_run
 from release_assets.nodes.step import Step
@@ -73,11 +73,12 @@ def release_node(
             with clear_failures(step):
                 tag_run(step, makes_images=half == "images")
                 recorded = work(step)
+            # Metadata of the result would be in two events of the log.
+            context.add_asset_metadata({
+                **shown(clean_metadata(recorded.metadata, step.secrets)),
+                **timings(step.seconds, time.monotonic() - step.started),
+            })  # fmt: skip
             yield dg.MaterializeResult(
-                metadata={
-                    **clean_metadata(recorded.metadata, step.secrets),
-                    **timings(step.seconds, time.monotonic() - step.started),
-                },
                 data_version=dg.DataVersion(recorded.data_version),
                 check_results=[
                     dg.AssetCheckResult(

@@ -16,7 +16,7 @@ def tag_run(step: Step, *, makes_images: bool) -> None:
 
     The steps do it, since a run that is launched in the UI has no tags of ours. The first one writes.
     """
-    instance, run_id = step.context.instance, step.context.run_id
+    instance, run_id = step.context.instance, step.context.run.run_id
     wanted = {VERSION: str(step.tag.version)}
     release_run = _release_run(step) if makes_images else None
     if release_run is not None and release_run != run_id:

@@ -21,6 +21,7 @@ from release_assets.destinations.registry import Manifest, parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.image_step import image_name, observing_registry
+from release_assets.nodes.metadata import rows_of
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags, image_tag
 from release_assets.rules.links import registry_page
@@ -93,10 +94,10 @@ class Summary:
     def platforms(self) -> dict[str, str]:
         """Return the runnable digest of each platform that the image tag joins."""
         part = self.parts.get("manifest_list")
-        rows = getattr(part.metadata.get("platforms"), "records", ()) if part is not None else ()
+        rows = rows_of(part.metadata, "platforms") if part is not None else []
         # Records of release-assets 0.1 call it `digest`.
         return {
-            str(row.data["platform"]): str(row.data.get("runnable_digest", row.data.get("digest")))
+            str(row["platform"]): str(row["runnable_digest" if "runnable_digest" in row else "digest"])
             for row in rows
         }
 
