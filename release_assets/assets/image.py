@@ -186,10 +186,11 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             "starts": starts,
             "labels": checks.labels(reference(tag), pushed.config, labels),
             "size": checks.size(size, former_look.result(), image.warn_growth),
-            "build_time": checks.build_time(built_seconds),
+            "build_time": checks.build_time(built_seconds, image.warn_build_minutes),
             "cache_hit_rate": checks.cache_hit_rate(
                 {built.name: built.cached for built in result.steps},
                 checks.steps_that_could_hit(now, _built_before(step, request, platform)),
+                image.warn_cache_hits,
             ),
         },
     )

@@ -16,9 +16,6 @@ from release_assets.nodes.release_check import Declared, Found
 from release_assets.process import CommandFailedError
 from release_assets.text import size_text
 
-SLOW_SECONDS = 15 * 60.0
-LOW_HIT_RATE = 0.5
-
 # Prints the version of a package that is installed in the image. The name of a folder tells it in half of the
 # time that importlib.metadata takes to be imported, which is 1.5 s under QEMU.
 NOT_INSTALLED = 3  # the exit status
@@ -42,9 +39,13 @@ def image_checks(platform: str) -> list[Declared]:
     return [
         Declared("starts", f"It starts on {platform} and reports the version.", blocks=True),
         Declared("labels", "Its labels say version, commit, source, time and licence.", blocks=True),
-        Declared("size", "It is not much larger than the previous release's.", blocks=False),
-        Declared("build_time", "It was built within 15 minutes.", blocks=False),
-        Declared("cache_hit_rate", "Half of the steps that could come from the cache did.", blocks=False),
+        Declared("size", "It is not much larger than the previous release's (warn_growth).", blocks=False),
+        Declared("build_time", "It was not built for too long (warn_build_minutes).", blocks=False),
+        Declared(
+            "cache_hit_rate",
+            "The cache was used where it could be (warn_cache_hits).",
+            blocks=False,
+        ),
     ]
 
 
@@ -132,15 +133,15 @@ def size(bytes_now: int, former: Former | None, warn_growth: float) -> Found:
     return Found("ok", words, metadata=metadata)
 
 
-def build_time(seconds: float) -> Found:
+def build_time(seconds: float, warn_minutes: float) -> Found:
     """Judge whether the build took longer than users of a release wait."""
     words = f"built in {seconds:.0f} s"
-    if seconds > SLOW_SECONDS:
+    if seconds > warn_minutes * 60:
         return Found(
             "warning",
-            f"{words}, more than {SLOW_SECONDS:.0f}",
+            f"{words}, more than {warn_minutes * 60:.0f}",
             "The image's table of steps shows where. A native builder (builders:) is the cure for a slow "
-            "foreign platform.",
+            f"foreign platform (warn_build_minutes: {warn_minutes:g}).",
             {"seconds": seconds},
         )
     return Found("ok", words, metadata={"seconds": seconds})
@@ -200,17 +201,18 @@ def _is_from(step: str) -> bool:
     return _position(step)[2].startswith("FROM ")
 
 
-def cache_hit_rate(cached: Mapping[str, bool], could_hit: Sequence[str]) -> Found:
+def cache_hit_rate(cached: Mapping[str, bool], could_hit: Sequence[str], warn_below: float) -> Found:
     """Judge whether the cache did its work: `cached` tells it for each step of the build."""
     if not could_hit:
         return Found("ok", "no step could come from the cache")
     rate = sum(cached[step] for step in could_hit) / len(could_hit)
     words = f"{rate:.0%} of the steps that the build before had, too, came from the cache"
-    if rate < LOW_HIT_RATE:
+    if rate < warn_below:
         return Found(
             "warning",
             words,
-            "Copy what changes often (the code, the version) late in the Dockerfile.",
+            "Copy what changes often (the code, the version) late in the Dockerfile "
+            f"(warn_cache_hits: {warn_below:g}).",
             {"cache_hit_rate": rate},
         )
     return Found("ok", words, metadata={"cache_hit_rate": rate})

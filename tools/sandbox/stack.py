@@ -36,6 +36,9 @@ class Stack:
             )
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
+        # Dagster asks for a newsletter on the first look at its UI, unless it has done so.
+        (home / ".nux").mkdir(exist_ok=True)
+        (home / ".nux" / "nux.yaml").write_text("seen: 1\n")
         for project, text in definitions.items():
             file = home / "defs" / project / "defs.yaml"
             file.parent.mkdir(parents=True, exist_ok=True)
