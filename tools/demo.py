@@ -39,6 +39,11 @@ NODES = [
 PLATFORMS = ["linux/amd64", "linux/arm64"]
 RELEASE_SECONDS = 480.0
 RUN_SECONDS = 120.0
+UNPROTECTED = (
+    "The UI has no login, and a page in your browser can launch a run: it accepts mutations by GET and does "
+    "not check their origin. So it listens on loopback only. What to put before it is in "
+    "docs/how-to/protect-the-ui.md."
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ def demo(once: bool, state: Path, port: int) -> None:
             say("done" if all(check.is_right for check in checks) else "not everything is right")
             if not once:
                 console.print(f"\nThe UI stays up at {ui}; Ctrl-C ends it and everything that was started.")
+                console.print(UNPROTECTED, soft_wrap=True)
                 _wait_for_interrupt()
     if not all(check.is_right for check in checks):
         sys.exit(1)

@@ -36,7 +36,7 @@ class Stack:
             )
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
-        # Dagster asks for a newsletter on the first look at its UI, unless it has done so.
+        # Else the first look at the UI is a pop-up for Dagster's newsletter.
         (home / ".nux").mkdir(exist_ok=True)
         (home / ".nux" / "nux.yaml").write_text("seen: 1\n")
         for project, text in definitions.items():
