@@ -195,7 +195,8 @@ def _published(metadata: dict[str, dict[str, Any]], ui: str) -> Table:
     add("manifest list", metadata["manifest_list"]["image"], metadata["manifest_list"]["digest"])
     for row in rows_of(metadata["floating_tags"], "tags"):
         add(f"floating tag {row['tag']}", "", str(row["to"]))
-    add("lineage and timings", f"{ui}/asset-groups", "")
+    add("the release on one page", f"{ui}/assets/{PROJECT}/summary?view=partitions&partition={TAG}", "")
+    add("its graph", f"{ui}/asset-groups", "")
     return shown
 
 

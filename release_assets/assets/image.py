@@ -165,7 +165,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         metadata={
             **registry_link(image, step.project, tag),
             "image": reference(tag),
-            "run": f"docker run --rm --platform {platform} {reference(result.digest)}",
+            "run": f"docker run --rm --platform {platform} {reference(tag)}",
             "digest": result.digest,
             "runnable_digest": result.runnable_digest,
             "previous_digest": before.manifest.digest if before else "none",

@@ -9,7 +9,7 @@ import dagster as dg
 from release_assets.nodes.metadata import described
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
-from release_assets.nodes.summary import summarize, summary_text
+from release_assets.nodes.summary import Summary, summarize, summary_text
 from release_assets.project import Project
 from release_assets.rules.tags import channel_of
 
@@ -49,11 +49,13 @@ def summary(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
                 **{name: dg.MetadataValue.url(url) for name, url in links.items() if url is not None},
                 **{name: dg.MetadataValue.dagster_run(run) for name, run in runs.items() if run is not None},
                 "version": str(step.tag.version),
-                "holds": found.holds
-                if isinstance(found.holds, str)
-                else ", ".join(found.holds or ()) or "none",
+                **({"holds": _holds(found)} if project.image is not None else {}),
                 "warnings": len(found.warnings),
             },
         )
 
     return work
+
+
+def _holds(found: Summary) -> str:
+    return found.holds if isinstance(found.holds, str) else ", ".join(found.holds or ()) or "none"
