@@ -90,11 +90,10 @@ def test_what_warned_is_told_once_and_by_the_newest_run(instance: dg.DagsterInst
         yield dg.MaterializeResult(check_results=[result])
 
     assert dg.materialize([sdist], partition_key="v1.2.3", instance=instance).success
-    cached = "  `sdist: the cache is 'full' [here](https://example.org)`"
-    assert [line for line in lines(instance) if line.startswith(("- warnings", "-   "))] == [
+    assert [line for line in lines(instance) if line.startswith(("- warnings", "- `"))] == [
         "- warnings: 2",
-        f"- {cached}",
-        "-   `sdist: twine_check: no README`",
+        "- `sdist: the cache is 'full' [here](https://example.org)`",
+        "- `sdist: twine_check: no README`",
     ]
     passes.append(True)
     assert dg.materialize([sdist], partition_key="v1.2.3", instance=instance).success

@@ -9,7 +9,7 @@ import dagster as dg
 from release_assets.nodes.metadata import described
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
-from release_assets.nodes.summary import Summary, summarize, summary_text
+from release_assets.nodes.summary import Summary, summarize, summary_sections, summary_text
 from release_assets.project import Project
 from release_assets.rules.tags import channel_of
 
@@ -35,7 +35,7 @@ def summary(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
     def work(step: Step) -> Recorded:
         channel = channel_of(step.tag.kind, step.tag.version)
         found = summarize(project, step.tag.name, step.tag.version, channel, step.context.instance)
-        text = summary_text(found)
+        sections = summary_sections(found)
         links = {
             "package": found.value("pypi_publication", "package"),
             "release": found.value("github_release", "release"),
@@ -43,9 +43,9 @@ def summary(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         }
         runs = {"release_run": found.release_run, "docker_run": found.docker_run}
         return Recorded(
-            data_version=hashlib.sha256(text.encode()).hexdigest(),
+            data_version=hashlib.sha256(summary_text(found).encode()).hexdigest(),
             metadata={
-                "summary": dg.MetadataValue.md(text),
+                **{name: dg.MetadataValue.md(text) for name, text in sections.items()},
                 **{name: dg.MetadataValue.url(url) for name, url in links.items() if url is not None},
                 **{name: dg.MetadataValue.dagster_run(run) for name, run in runs.items() if run is not None},
                 "version": str(step.tag.version),

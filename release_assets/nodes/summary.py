@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -185,9 +185,28 @@ def _holds(looks: Mapping[str, Future[Manifest | None]]) -> tuple[str, ...] | st
     return tuple(tag for tag, other in others if other is not None and other.digest == there.digest)
 
 
+def summary_sections(summary: Summary) -> dict[str, str]:
+    """Return the summary as Markdown that is also read as it is, in a terminal; in parts by their names.
+
+    Dagster's UI shows up to 1,000 characters of Markdown in place, and a button for more.
+    """
+    sections = {
+        "summary": [_head(summary), "", *_listed(_lines(summary))],
+        # As code: the words are a server's or a build's, and could be anything.
+        "what_warned": _listed(f"`{warning.replace('`', chr(39))}`" for warning in summary.warnings),
+        "seconds": [*_table(summary)],
+        "digests": _listed(_digests(summary)),
+    }
+    return {name: "\n".join(lines) for name, lines in sections.items() if lines}
+
+
 def summary_text(summary: Summary) -> str:
-    """Return the summary as Markdown that is also read as it is, in a terminal."""
-    return "\n".join([_head(summary), "", *(f"- {line}" for line in _lines(summary)), "", *_table(summary)])
+    """Return all of the summary."""
+    return "\n\n".join(summary_sections(summary).values())
+
+
+def _listed(lines: Iterable[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
 
 
 def _head(summary: Summary) -> str:
@@ -204,7 +223,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"commit: {summary.value('version', 'commit') or UNRECORDED}"
     for half, run_id in (("release", summary.release_run), ("docker", summary.docker_run)):
         if run_id is not None:
-            yield f"{half} run: [{run_id}](/runs/{run_id})"
+            yield f"{half} run: [{run_id[:8]}](/runs/{run_id})"
     if (install := summary.value("pypi_publication", "install")) is not None:
         yield f"install: `{install}`"
     if summary.project.image is not None:
@@ -214,9 +233,9 @@ def _lines(summary: Summary) -> Iterator[str]:
         tags = holds if isinstance(holds, str) else ", ".join(holds or ()) or "no floating tag"
         yield f"holds now ({summary.looked:%Y-%m-%d %H:%M} UTC): {tags}"
     yield f"warnings: {len(summary.warnings) or 'none'}"
-    for warning in summary.warnings:
-        # As code: the words are a server's or a build's, and could be anything.
-        yield f"  `{warning.replace('`', chr(39))}`"
+
+
+def _digests(summary: Summary) -> Iterator[str]:
     if (digest := summary.value("manifest_list", "digest")) is not None:
         yield f"digest: `{digest}`"
     for platform, digest in summary.platforms.items():

@@ -100,10 +100,11 @@ def test_a_release_continues_where_it_failed_and_says_what_it_published(package:
     assert f"- GitHub release: {release}" in ended.stdout.splitlines()
     assert f"- install: `pip install {maintainer.name}==1.0.0`" in ended.stdout.splitlines()
     with dg.DagsterInstance.from_config(package.env["DAGSTER_HOME"]) as instance:
-        shown = str(recorded(instance, maintainer.name, "summary")["summary"].value)
+        sections = recorded(instance, maintainer.name, "summary")
+        shown = "\n\n".join(str(sections[name].value) for name in ("summary", "seconds"))
         (run,) = instance.get_runs(dg.RunsFilter(tags={"release_assets/version": "1.0.0"}), limit=1)
     assert shown in ended.stdout
-    assert f"- release run: [{run.run_id}](/runs/{run.run_id})" in shown
+    assert f"- release run: [{run.run_id[:8]}](/runs/{run.run_id})" in shown
     assert re.search(r"^\| sdist +\| +\d+\.\d \|$", shown, re.MULTILINE)
     for line in (ended.stdout + ended.stderr).splitlines():
         assert line == line.rstrip()
