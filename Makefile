@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo sandbox test unit test-engine test-others chaos bench check format lock clean docs
+.PHONY: demo sandbox test unit test-engine test-others chaos bench check format lock clean docs screenshots
 
 demo: .venv/installed
 	$(BIN)/python -m tools.demo $(if $(ONCE),--once)
@@ -61,6 +61,10 @@ format: .venv/installed
 # The reference of all keys, from their descriptions in release_assets/project.py.
 docs: .venv/installed
 	$(BIN)/release-assets schema --markdown > docs/reference/configuration.md
+
+# The documentation's pictures, by the test that drives the UI in a browser.
+screenshots: .venv/installed
+	RELEASE_ASSETS_SCREENSHOTS=docs $(BIN)/pytest release_assets_tests/browser
 
 lock: .venv/installed
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \

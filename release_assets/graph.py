@@ -13,6 +13,7 @@ from release_assets.assets.image import image
 from release_assets.assets.manifest_list import manifest_list
 from release_assets.assets.pypi_publication import pypi_publication
 from release_assets.assets.sdist import sdist
+from release_assets.assets.summary import summary
 from release_assets.assets.version import version
 from release_assets.assets.wheel import wheel
 from release_assets.audit.job import audit
@@ -39,6 +40,7 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
         *gates,
         pypi_publication(project, partitions),
         github_release(project, partitions),
+        *([summary(project, partitions)] if project.image is None else []),
     ]
     release_job = dg.define_asset_job(
         f"{project.project}_release",
@@ -65,6 +67,7 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
         *(image(project, project.image, platform, partitions) for platform in project.image.platforms),
         manifest_list(project, project.image, partitions),
         floating_tags(project, project.image, partitions),
+        summary(project, partitions),
     ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",

@@ -436,6 +436,19 @@ class Image(Destination):
         description="Warn where an image grew by more than this part of the previous release's.",
         examples=[0.5],
     )
+    warn_build_minutes: float = Field(
+        default=15.0,
+        gt=0,
+        description="Warn where the build of a platform's image took longer than so many minutes.",
+        examples=[30],
+    )
+    warn_cache_hits: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Warn where less than this part of the steps that could come from the cache did.",
+        examples=[0.8],
+    )
     sbom_generator: str | None = Field(
         default=None,
         description="The image that makes an SBOM for each image. Unset, none is made.",

@@ -54,6 +54,14 @@ def one_line(text: str, limit: int = 300) -> str:
     return shortened(" ".join(printable(text).split()), limit)
 
 
+def size_text(size: int) -> str:
+    """Return a number of bytes as people say it: `29.1 MB`, `4.7 kB`, `312 bytes`."""
+    for unit, bytes_of_it in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_of_it:
+            return f"{size / bytes_of_it:.1f} {unit}"
+    return f"{size} bytes"
+
+
 def last_state(line: str) -> str:
     """Return what a terminal shows of a line in the end: a progress bar overwrites itself."""
     return printable(line.rstrip("\r").rpartition("\r")[2])

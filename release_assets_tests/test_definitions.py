@@ -31,7 +31,7 @@ attributes:
   package: {}
 """
 RELEASE_HALF = {"version", "sdist", "wheel", "pypi_publication", "github_release"}
-DOCKER_HALF = {"image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags"}
+DOCKER_HALF = {"image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags", "summary"}
 
 
 class Folder:
@@ -137,10 +137,41 @@ def test_the_graph_is_drawn_as_designed(folder: Folder) -> None:
 def test_every_asset_tells_a_maintainer_what_it_is(folder: Folder) -> None:
     folder.declare(SAMPLE)
     for node in folder.load().resolve_asset_graph().asset_nodes:
-        assert node.group_name == "sample"
-        assert node.description
+        assert node.group_name == f"sample_{'package' if node.key.path[-1] in RELEASE_HALF else 'images'}"
         assert node.kinds
         assert node.owners == ["maintainer@example.org"]
+        does, *_, again = (node.description or "").split("\n\n")
+        assert does.endswith(".")
+        assert again.startswith("Safe to run again: ")
+
+
+def test_every_asset_names_the_secrets_that_it_needs(folder: Folder) -> None:
+    folder.declare(SAMPLE)
+    graph = folder.load().resolve_asset_graph()
+    described = {node.key.path[-1]: node.description or "" for node in graph.asset_nodes}
+    assert "Needs PYPI_TOKEN (for a test release TEST_PYPI_TOKEN)." in described["pypi_publication"]
+    assert "GITHUB_TOKEN" in described["github_release"]
+    for node in DOCKER_HALF - {"summary"}:
+        assert "DOCKER_USERNAME and DOCKER_TOKEN" in described[node]
+
+
+def test_every_asset_links_to_where_its_things_are(folder: Folder) -> None:
+    named = SAMPLE.replace("package: {directory: .}", "package: {directory: core, name: Sample}")
+    folder.declare(named)
+    metadata = {node.key.path[-1]: node.metadata for node in folder.load().resolve_asset_graph().asset_nodes}
+    for found in metadata.values():
+        links = {name: found[name].value for name in ("repository", "package", "registry")}
+        assert links == {
+            "repository": "https://github.com/owner/sample",
+            "package": "https://pypi.org/project/Sample/",
+            "registry": "https://hub.docker.com/r/owner/sample/tags",
+        }
+    source = "https://github.com/owner/sample/blob/HEAD"
+    assert metadata["sdist"]["source"].value == f"{source}/core/pyproject.toml"
+    assert metadata["image_linux_arm64"]["source"].value == f"{source}/Dockerfile"
+    # Dagster's loader adds the project's defs.yaml.
+    code = metadata["wheel"]["dagster/code_references"].code_references
+    assert "wheel.py" in {Path(reference.file_path).name for reference in code}
 
 
 def test_sensors_run_without_being_switched_on(folder: Folder) -> None:
@@ -159,7 +190,7 @@ def test_there_is_an_image_for_each_platform(folder: Folder) -> None:
 def test_a_project_without_an_image_has_no_docker_half(folder: Folder) -> None:
     folder.declare(PLAIN)
     loaded = folder.load()
-    assert keys(loaded) == {f"plain/{name}" for name in RELEASE_HALF}
+    assert keys(loaded) == {f"plain/{name}" for name in RELEASE_HALF | {"summary"}}
     repository = loaded.get_repository_def()
     assert not repository.has_job("plain_docker")
     assert not repository.has_sensor_def("plain_github_releases")
@@ -171,9 +202,10 @@ def test_projects_stand_side_by_side(folder: Folder) -> None:
     folder.declare(PLAIN, "plain")
     loaded = folder.load()
     assert keys(loaded) == {f"sample/{name}" for name in RELEASE_HALF | DOCKER_HALF} | {
-        f"plain/{name}" for name in RELEASE_HALF
+        f"plain/{name}" for name in RELEASE_HALF | {"summary"}
     }
-    assert job_steps(loaded, "plain_release") == job_steps(loaded, "sample_release") == RELEASE_HALF
+    assert job_steps(loaded, "sample_release") == RELEASE_HALF
+    assert job_steps(loaded, "plain_release") == RELEASE_HALF | {"summary"}
     selected = loaded.resolve_job_def("plain_release").asset_layer.selected_asset_keys
     assert {key.path[0] for key in selected} == {"plain"}
 
@@ -307,7 +339,7 @@ def test_an_invalid_project_leaves_the_others_alone(folder: Folder) -> None:
         "team_elsewhere/configuration_error",
     }
     assert {key for key in keys(loaded) if key.startswith("plain/")} == {
-        f"plain/{one}" for one in RELEASE_HALF
+        f"plain/{one}" for one in RELEASE_HALF | {"summary"}
     }
     assert set(declarations()[0]) == {"sample", "plain"}
     assert len(declarations()[1]) == 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from release_assets.project import Project
-from release_assets.rules.links import remote_web_url, source_url
+from release_assets.rules.links import registry_page, remote_web_url, source_url
 
 OURS = "https://github.com/Owner/sample"
 
@@ -125,3 +125,18 @@ def test_github_enterprise_is_known_by_its_api(api_url: str, remote: str, url: s
         {"project": "sample", "repository": remote, "package": {}, "github": github}
     )
     assert source_url(project) == url
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "page"),
+    [
+        ("docker.io", "owner/sample", "https://hub.docker.com/r/owner/sample/tags?name=1.2.3"),
+        ("docker.io", "library/python", "https://hub.docker.com/_/python/tags?name=1.2.3"),
+        ("ghcr.io", "owner/tools/sample", "https://github.com/Owner/repo/pkgs/container/tools%2Fsample"),
+        ("ghcr.io", "another/sample", "https://github.com/another?tab=packages&q=sample"),
+        ("quay.io", "owner/sample", "https://quay.io/repository/owner/sample?tab=tags&tag=1.2.3"),
+        ("registry.example.org", "owner/sample", None),
+    ],
+)
+def test_an_image_links_to_its_registrys_page(host: str, name: str, page: str | None) -> None:
+    assert registry_page(host, name, "Owner/repo", "1.2.3") == page

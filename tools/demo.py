@@ -23,6 +23,7 @@ from rich.table import Table
 from release_assets.destinations.buildx import docker_environment
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
+from release_assets.nodes.metadata import rows_of
 from release_assets.process import CommandFailedError, environment, run
 from tools.sandbox import Sandbox, sandbox
 from tools.sandbox.servers import free_port
@@ -33,11 +34,16 @@ VERSION = "4.0.0"
 TAG = f"v{VERSION}"
 NODES = [
     "version", "sdist", "wheel", "pypi_publication", "github_release",
-    "image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags",
+    "image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags", "summary",
 ]  # fmt: skip
 PLATFORMS = ["linux/amd64", "linux/arm64"]
 RELEASE_SECONDS = 480.0
 RUN_SECONDS = 120.0
+UNPROTECTED = (
+    "The UI has no login, and a page in your browser can launch a run: it accepts mutations by GET and does "
+    "not check their origin. So it listens on loopback only. What to put before it is in "
+    "docs/how-to/protect-the-ui.md."
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ def demo(once: bool, state: Path, port: int) -> None:
             say("done" if all(check.is_right for check in checks) else "not everything is right")
             if not once:
                 console.print(f"\nThe UI stays up at {ui}; Ctrl-C ends it and everything that was started.")
+                console.print(UNPROTECTED, soft_wrap=True)
                 _wait_for_interrupt()
     if not all(check.is_right for check in checks):
         sys.exit(1)
@@ -179,16 +186,17 @@ def _published(metadata: dict[str, dict[str, Any]], ui: str) -> Table:
     def add(what: str, where: str, digest: str) -> None:
         shown.add_row(what, "\n".join(escape(line) for line in (where, digest) if line))
 
-    for record in metadata["pypi_publication"]["files"].records:
-        add(str(record.data["file"]), str(record.data["url"]), f"sha256:{record.data['sha256']}")
+    for row in rows_of(metadata["pypi_publication"], "files"):
+        add(str(row["file"]), str(row["url"]), f"sha256:{row['sha256']}")
     add("GitHub release", str(metadata["github_release"]["release"]), "")
     for platform in PLATFORMS:
         image = metadata[f"image_{platform.replace('/', '_')}"]
         add(f"image {platform}", image["image"], image["digest"])
     add("manifest list", metadata["manifest_list"]["image"], metadata["manifest_list"]["digest"])
-    for record in metadata["floating_tags"]["tags"].records:
-        add(f"floating tag {record.data['tag']}", "", str(record.data["to"]))
-    add("lineage and timings", f"{ui}/asset-groups", "")
+    for row in rows_of(metadata["floating_tags"], "tags"):
+        add(f"floating tag {row['tag']}", "", str(row["to"]))
+    add("the release on one page", f"{ui}/assets/{PROJECT}/summary?view=partitions&partition={TAG}", "")
+    add("its graph", f"{ui}/asset-groups", "")
     return shown
 
 

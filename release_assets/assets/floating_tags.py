@@ -13,8 +13,8 @@ from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
 from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_holders import observe_pointers
-from release_assets.nodes.image_step import image_registry, point_tag, published_images
-from release_assets.nodes.metadata import table
+from release_assets.nodes.image_step import image_registry, point_tag, published_images, registry_link
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.rollback import ROLLBACK, roll_back
 from release_assets.nodes.step import Step
@@ -36,8 +36,14 @@ def floating_tags(
         partitions,
         name="floating_tags",
         deps=["manifest_list"],
+        half="images",
         kinds={"docker"},
-        description="The tags that move to newer releases, never backwards: 1.2, 1 and latest.",
+        description=described(
+            "Points the floating tags 1.2, 1 and latest to this release where no newer release holds them. "
+            "They never move backwards by themselves.",
+            needs=[f"{image.username_env} and {image.token_env}"],
+            again="a tag that is where it belongs stays there.",
+        ),
         pool=project.pool,
     )
     def work(step: Step) -> Recorded:
@@ -69,6 +75,7 @@ def floating_tags(
         return Recorded(
             data_version=hashlib.sha256(_state(moves).encode()).hexdigest(),
             metadata={
+                **registry_link(image, project, own_tag),
                 "image": registry.repository.reference(own_tag),
                 "digest": own.digest,
                 "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",

@@ -13,7 +13,7 @@ from release_assets.destinations import github
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
@@ -35,7 +35,12 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         name="github_release",
         deps=["pypi_publication"],
         kinds={"github"},
-        description="The published release on GitHub, with the distributions and SHA256SUMS attached.",
+        description=described(
+            f"Publishes the release in {project.github.repository} with its notes, the distributions and "
+            "their SHA256SUMS. It is a draft until every file is attached. A test release has none.",
+            needs=[f"{project.github.token_env}, which may write the repository's contents"],
+            again="a release that is complete is left as it is, and a draft is completed.",
+        ),
         pool=project.pool,
         checks=[DRIFT],
     )

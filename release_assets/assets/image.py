@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ from release_assets.nodes.image_step import (
     image_source,
     published_files,
     reason_for,
+    registry_link,
     wanted_labels,
 )
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
@@ -49,6 +50,7 @@ from release_assets.text import redact
 
 BUILD_SECONDS = 3 * 3600.0
 SILENT_SECONDS = 1800.0
+EXPORTING = "exporting to image"  # BuildKit's name for what comes after the last command
 FORMER_RELEASES = 3  # that are looked at for an image to compare the size with
 
 
@@ -62,8 +64,19 @@ def image(
         partitions,
         name=image_name(platform),
         deps=["version", "github_release", *project.gates],
+        half="images",
         kinds={"docker"},
-        description=f"The image for {platform}, with the published wheel in reach as the context `dist`.",
+        description=described(
+            f"Builds the image for {platform}, pushes it under a tag of its own, starts it once and compares "
+            "its labels. The published wheel is in reach of the Dockerfile as the build context `dist`.",
+            needs=[
+                "docker with buildx",
+                f"{image.username_env} and {image.token_env}",
+            ],
+            again="what does not change comes from the build cache, and an image of another commit is never "
+            "overwritten without a rebuild tag.",
+        ),
+        source=image.dockerfile,
         pool=image.pool,
         checks=[*checks.image_checks(platform), DRIFT, BASE_IMAGE],
     )
@@ -111,17 +124,19 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         engine, fallback = engine_look.result()
     pull = step.context.run.tags.get(PULL) == "true"
     request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
+    step.say(f"building {reference(tag)}; each line of the build is in this step's stdout")
     with step.stage("buildx"):
         result = buildx.build(
             request,
             engine,
             env,
-            log=step.output,
+            log=_announced(step),
             secrets=step.secrets,
             timeout=BUILD_SECONDS,
             silence=SILENT_SECONDS,
         )
     built_seconds = time.monotonic() - step.started
+    step.say(f"exported and pushed {reference(tag)} {built_seconds:.0f} s after the start; now it is tried")
     for warning in filter(None, (fallback, result.cache_warning)):
         step.context.log.warning(redact(warning, step.secrets))
     # Whether it starts is tried while the registry is asked for what was pushed.
@@ -152,8 +167,9 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         # Not the pushed digest: its attestations hold times, so that it differs for the same image.
         data_version=result.runnable_digest,
         metadata={
+            **registry_link(image, step.project, tag),
             "image": reference(tag),
-            "run": f"docker run --rm --platform {platform} {reference(result.digest)}",
+            "run": f"docker run --rm --platform {platform} {reference(tag)}",
             "digest": result.digest,
             "runnable_digest": result.runnable_digest,
             "previous_digest": before.manifest.digest if before else "none",
@@ -176,13 +192,26 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             "starts": starts,
             "labels": checks.labels(reference(tag), pushed.config, labels),
             "size": checks.size(size, former_look.result(), image.warn_growth),
-            "build_time": checks.build_time(built_seconds),
+            "build_time": checks.build_time(built_seconds, image.warn_build_minutes),
             "cache_hit_rate": checks.cache_hit_rate(
                 {built.name: built.cached for built in result.steps},
                 checks.steps_that_could_hit(now, _built_before(step, request, platform)),
+                image.warn_cache_hits,
             ),
         },
     )
+
+
+def _announced(step: Step) -> Callable[[str], None]:
+    """Return where a build's lines go: to the step's output, and the end of its commands to the event log."""
+
+    def line(text: str) -> None:
+        step.output(text)
+        if text == EXPORTING:
+            seconds = time.monotonic() - step.started
+            step.say(f"built {seconds:.0f} s after the start; exporting and pushing the layers")
+
+    return line
 
 
 def _former(registry: Registry, step: Step, platform: str, git_tags: Collection[str]) -> checks.Former | None:

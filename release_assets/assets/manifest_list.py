@@ -19,8 +19,9 @@ from release_assets.nodes.image_step import (
     image_registry,
     image_source,
     point_tag,
+    registry_link,
 )
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project, Sign
@@ -37,8 +38,18 @@ def manifest_list(
         partitions,
         name="manifest_list",
         deps=[image_name(platform) for platform in image.platforms],
+        half="images",
         kinds={"docker"},
-        description=f"One image tag for {', '.join(image.platforms)}, made from the images' digests.",
+        description=described(
+            f"Joins the images of {', '.join(image.platforms)} under the release's own image tag.",
+            needs=[
+                f"{image.username_env} and {image.token_env}",
+                *(["cosign"] if image.sign is not None else []),
+                *([image.sign.key_env] if image.sign is not None and image.sign.key_env else []),
+            ],
+            again="a tag that is right is left as it is, and one of another commit is never overwritten.",
+        ),
+        source=image.dockerfile,
         pool=project.pool,
         checks=[*checks.manifest_list_checks(image), DRIFT],
     )
@@ -97,13 +108,14 @@ def manifest_list(
         return Recorded(
             data_version=whole.digest,
             metadata={
+                **registry_link(image, project, tag),
                 "image": reference,
                 "pull": f"docker pull {reference}",
                 "digest": whole.digest,
                 "previous_digest": owner.manifest.digest if owner else "none",
                 "signed": signed,
                 "platforms": table(
-                    {"platform": platform, "digest": child}
+                    {"platform": platform, "runnable_digest": child}
                     for platform, child in platform_images(whole).items()
                 ),
             },

@@ -16,12 +16,13 @@ from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.distribution import adopt_published
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.rules.links import package_page
+from release_assets.rules.warehouse import title
 
 KINDS: tuple[Kind, ...] = ("sdist", "wheel")
 SECOND_UPLOAD_SECONDS = 60.0
@@ -37,7 +38,13 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         name="pypi_publication",
         deps=["wheel", *project.gates],
         kinds={"pypi", "python"},
-        description="The sdist and the wheel on the package index, as pip sees them.",
+        description=described(
+            f"Uploads the sdist and the wheel to {title(project.index.upload_url)}, and waits until the "
+            "index serves exactly these files to pip. Before the first upload it tries every credential of "
+            "the whole release. A file name on the index can never be used for other bytes.",
+            needs=[f"{project.index.token_env} (for a test release {project.test_index.token_env})"],
+            again="files that the index has are compared and left as they are.",
+        ),
         pool=project.pool,
         checks=[DRIFT],
     )

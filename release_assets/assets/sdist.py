@@ -9,6 +9,7 @@ import dagster as dg
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build
 from release_assets.nodes.distribution import kept_distribution
+from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -24,7 +25,13 @@ def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         name="sdist",
         deps=["version"],
         kinds={"python", "sdist"},
-        description="The source distribution, built from a clean checkout of the tag's commit.",
+        description=described(
+            "Builds the source distribution from a clean checkout of the tag's commit, checks its name, "
+            "version and contents, and keeps the file.",
+            needs=["git's access to the repository"],
+            again="a file that was built from this commit is kept, and never built twice.",
+        ),
+        source=package_file(project, "pyproject.toml"),
         checks=[TWINE_CHECK],
     )
     def work(step: Step) -> Recorded:

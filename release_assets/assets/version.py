@@ -7,6 +7,7 @@ import dagster as dg
 from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.errors import PermanentError
 from release_assets.nodes.disk import require_space
+from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.preflight import PREFLIGHT, preflight
 from release_assets.nodes.step import Step
@@ -25,7 +26,13 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         partitions,
         name="version",
         kinds={"git", "python"},
-        description="The tag's commit, and proof that its source declares the tag's version.",
+        description=described(
+            "Fetches the tag's commit and checks that its source declares the version that the tag names. "
+            "It tries every token and key that the rest of the run needs. Nothing is built where one is refused.",
+            needs=["git's access to the repository"],
+            again="it reads the repository and changes nothing.",
+        ),
+        source=package_file(project, "pyproject.toml"),
         checks=(PREFLIGHT, DRIFT),
     )
     def work(step: Step) -> Recorded:

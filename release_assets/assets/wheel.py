@@ -9,6 +9,7 @@ import dagster as dg
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build, unpack_sdist
 from release_assets.nodes.distribution import kept_distribution
+from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Recorded, release_node
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -23,7 +24,13 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         name="wheel",
         deps=["sdist"],
         kinds={"python", "wheel"},
-        description="The wheel, built from the sdist that is published with it.",
+        description=described(
+            "Builds the wheel from the sdist that is published with it, checks its name, version and "
+            "contents, and keeps the file.",
+            needs=["the sdist of this release"],
+            again="a file that was built from this commit is kept, and never built twice.",
+        ),
+        source=package_file(project, "pyproject.toml"),
         checks=[TWINE_CHECK],
     )
     def work(step: Step) -> Recorded:

@@ -11,8 +11,8 @@ from release_assets.checks.audit import FRESH
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.registry import Registry, parse_repository, platform_images
 from release_assets.errors import ReleaseError
+from release_assets.nodes.image_step import observing_registry
 from release_assets.nodes.release_check import Found
-from release_assets.planning.world import observing_registry
 from release_assets.project import Image
 
 

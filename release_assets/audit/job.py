@@ -15,7 +15,7 @@ from release_assets.destinations import cosign, git
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.failures import RETRY_POLICY
-from release_assets.nodes.image_step import PULL, REASON, docker_environment, image_name
+from release_assets.nodes.image_step import PULL, REASON, docker_environment, image_name, observing_registry
 from release_assets.nodes.release_check import Found
 from release_assets.nodes.step import Step
 from release_assets.planning.observed import Seen
@@ -24,7 +24,6 @@ from release_assets.planning.world import (
     observe_github,
     observe_images,
     observe_index,
-    observing_registry,
     step_of,
 )
 from release_assets.process import environment

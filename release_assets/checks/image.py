@@ -11,11 +11,10 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from release_assets.destinations.container import EngineImage, run_once
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.release_check import Declared, Found
 from release_assets.process import CommandFailedError
-
-SLOW_SECONDS = 15 * 60.0
-LOW_HIT_RATE = 0.5
+from release_assets.text import size_text
 
 # Prints the version of a package that is installed in the image. The name of a folder tells it in half of the
 # time that importlib.metadata takes to be imported, which is 1.5 s under QEMU.
@@ -40,9 +39,13 @@ def image_checks(platform: str) -> list[Declared]:
     return [
         Declared("starts", f"It starts on {platform} and reports the version.", blocks=True),
         Declared("labels", "Its labels say version, commit, source, time and licence.", blocks=True),
-        Declared("size", "It is not much larger than the previous release's.", blocks=False),
-        Declared("build_time", "It was built within 15 minutes.", blocks=False),
-        Declared("cache_hit_rate", "Half of the steps that could come from the cache did.", blocks=False),
+        Declared("size", "It is not much larger than the previous release's (warn_growth).", blocks=False),
+        Declared("build_time", "It was not built for too long (warn_build_minutes).", blocks=False),
+        Declared(
+            "cache_hit_rate",
+            "The cache was used where it could be (warn_cache_hits).",
+            blocks=False,
+        ),
     ]
 
 
@@ -117,28 +120,28 @@ def size(bytes_now: int, former: Former | None, warn_growth: float) -> Found:
     """Judge the growth against the release before."""
     if former is None:
         return Found(
-            "ok", f"{bytes_now} bytes; there is no image before it", metadata={"size_bytes": bytes_now}
+            "ok", f"{size_text(bytes_now)}; there is no image before it", metadata={"size_bytes": bytes_now}
         )
     growth = bytes_now / former.size - 1
     metadata = {
         "size_bytes": bytes_now, "previous_size_bytes": former.size, "growth": round(growth, 3)
     }  # fmt: skip
-    words = f"{bytes_now} bytes, {growth:+.0%} against {former.version}"
+    words = f"{size_text(bytes_now)}, {growth:+.0%} against {former.version}"
     if growth > warn_growth:
         remedy = f"`docker history` of both shows what grew (warn_growth: {warn_growth:.0%})."
         return Found("warning", words, remedy, metadata)
     return Found("ok", words, metadata=metadata)
 
 
-def build_time(seconds: float) -> Found:
+def build_time(seconds: float, warn_minutes: float) -> Found:
     """Judge whether the build took longer than users of a release wait."""
     words = f"built in {seconds:.0f} s"
-    if seconds > SLOW_SECONDS:
+    if seconds > warn_minutes * 60:
         return Found(
             "warning",
-            f"{words}, more than {SLOW_SECONDS:.0f}",
+            f"{words}, more than {warn_minutes * 60:.0f}",
             "The image's table of steps shows where. A native builder (builders:) is the cure for a slow "
-            "foreign platform.",
+            f"foreign platform (warn_build_minutes: {warn_minutes:g}).",
             {"seconds": seconds},
         )
     return Found("ok", words, metadata={"seconds": seconds})
@@ -156,10 +159,7 @@ class BuiltBefore:
 
 def built_before(metadata: Mapping[str, Any]) -> BuiltBefore:
     """Read the metadata of an image's materialization."""
-    tables = {}
-    for name in ("steps", "base_images"):
-        rows = getattr(metadata.get(name), "records", [])
-        tables[name] = [dict(row.data) for row in rows]
+    tables = {name: rows_of(metadata, name) for name in ("steps", "base_images")}
     value = {name: getattr(metadata.get(name), "value", "") for name in ("builder", "cache")}
     return BuiltBefore(
         steps=tuple(str(row["step"]) for row in tables["steps"]),
@@ -201,17 +201,18 @@ def _is_from(step: str) -> bool:
     return _position(step)[2].startswith("FROM ")
 
 
-def cache_hit_rate(cached: Mapping[str, bool], could_hit: Sequence[str]) -> Found:
+def cache_hit_rate(cached: Mapping[str, bool], could_hit: Sequence[str], warn_below: float) -> Found:
     """Judge whether the cache did its work: `cached` tells it for each step of the build."""
     if not could_hit:
         return Found("ok", "no step could come from the cache")
     rate = sum(cached[step] for step in could_hit) / len(could_hit)
     words = f"{rate:.0%} of the steps that the build before had, too, came from the cache"
-    if rate < LOW_HIT_RATE:
+    if rate < warn_below:
         return Found(
             "warning",
             words,
-            "Copy what changes often (the code, the version) late in the Dockerfile.",
+            "Copy what changes often (the code, the version) late in the Dockerfile "
+            f"(warn_cache_hits: {warn_below:g}).",
             {"cache_hit_rate": rate},
         )
     return Found("ok", words, metadata={"cache_hit_rate": rate})

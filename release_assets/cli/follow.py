@@ -33,7 +33,7 @@ OUTPUT_BYTES = 64 * 1024  # of a step's output in one look: what is shown is its
 # Dagster announces a run's nodes by their names.
 ORDER = (
     "version", "sdist", "wheel", "approval", "pypi_publication", "github_release",
-    "image_", "manifest_list", "floating_tags",
+    "image_", "manifest_list", "floating_tags", "summary",
 )  # fmt: skip
 # As buildx's lines end: `pushing layers 12.3 of 60.0 MB, 5 s`.
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) of (\d+(?:\.\d+)?) (k?B|[MG]B)\b")

@@ -81,7 +81,7 @@ def rebuild(
         view = runs.run(
             f"{declared.project}_docker",
             release.tag,
-            nodes=["version", *images, "manifest_list", "floating_tags"],
+            nodes=["version", *images, "manifest_list", "floating_tags", "summary"],
             tags={"release_assets/reason": reason, **({"release_assets/pull": "true"} if pull else {})},
         )
     metadata = {name: node.metadata for name, node in view.nodes.items()}

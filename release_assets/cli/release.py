@@ -25,6 +25,7 @@ from release_assets.cli.options import (
 from release_assets.cli.runs import Runs, declared_project, refuse_pointer, release_of, runs_of
 from release_assets.cli.terminal import columns, duration, print_lines
 from release_assets.cli.trial import try_images
+from release_assets.nodes.summary import summarize, summary_text
 from release_assets.planning.plan import Action, Plan, plan_release
 from release_assets.planning.world import observe
 from release_assets.project import Project
@@ -66,19 +67,21 @@ def release(tag: str, project: str | None, reason: str, dry_run: bool, as_json: 
             views, plan = _dry_run(runs, found, remote_tags, reason)
         else:
             views, plan = _release(runs, found, remote_tags, reason), None
-    seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
+        if plan is not None:
+            lines = _would_do(found, plan, seconds)
+        elif any(map(is_waiting, views)):
+            lines = _waiting(found, seconds)
+        else:
+            lines = _published(runs, found, seconds)
     metadata = {name: node.metadata for view in views for name, node in view.nodes.items()}
     warnings = [warning for view in views for warning in view.warnings]
     if as_json:
         click.echo(json.dumps(_answer(declared, found, views, metadata, warnings, plan, seconds)))
         return
-    if plan is not None:
-        lines = _would_do(found, plan, seconds)
-    elif any(map(is_waiting, views)):
-        lines = _waiting(found, seconds)
-    else:
-        lines = _published(declared, found, metadata, seconds)
-    print_lines([*lines, *(f"[yellow]![/] {escape(warning)}" for warning in warnings)])
+    if plan is not None or any(map(is_waiting, views)):  # the summary of a release has them
+        lines += [f"[yellow]![/] {escape(warning)}" for warning in warnings]
+    print_lines(lines)
 
 
 def _release(runs: Runs, release: Release, remote_tags: Mapping[str, str], reason: str) -> list[RunView]:
@@ -139,25 +142,11 @@ def _dry_run(
     return views, plan_release(project, world, datetime.now(UTC))
 
 
-def _published(
-    project: Project, release: Release, metadata: Mapping[str, Mapping[str, Any]], seconds: float
-) -> list[str]:
-    """Return what was published where, each thing that one copies on a line of its own."""
-    shown = {
-        "package": ("pypi_publication", "package"),
-        "install": ("pypi_publication", "install"),
-        "release": ("github_release", "release"),
-        "image": ("manifest_list", "image"),
-        "digest": ("manifest_list", "digest"),
-        "moved": ("floating_tags", "moved"),
-    }
-    rows = [
-        [what, escape(str(value))]
-        for what, (node, name) in shown.items()
-        if (value := metadata.get(node, {}).get(name)) is not None
-    ]
-    head = f"[green]✓[/] released {escape(project.project)} {release.version} in {duration(seconds)}"
-    return [head, *columns(rows, indent=2)]
+def _published(runs: Runs, release: Release, seconds: float) -> list[str]:
+    """Return the summary that the UI shows, each thing that one copies on a line of its own."""
+    found = summarize(runs.project, release.tag, release.version, release.channel, runs.instance)
+    head = f"[green]✓[/] released {escape(runs.project.project)} {release.version} in {duration(seconds)}"
+    return [head, "", *(escape(line) for line in summary_text(found).splitlines())]
 
 
 def _waiting(release: Release, seconds: float) -> list[str]:

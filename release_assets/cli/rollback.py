@@ -25,6 +25,8 @@ from release_assets.cli.runs import dagster_instance, declared_project, release_
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
 from release_assets.errors import PermanentError, ReleaseError
+from release_assets.nodes.image_step import observing_registry
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.rollback import (
     ROLLBACK,
     ROLLBACK_TO,
@@ -32,7 +34,7 @@ from release_assets.nodes.rollback import (
     plan_rollback,
     target_version,
 )
-from release_assets.planning.world import needs_login, observing_registry, step_of, why_hidden
+from release_assets.planning.world import needs_login, step_of, why_hidden
 from release_assets.project import Image, Project
 from release_assets.rules.links import manage_page
 from release_assets.rules.tag_moves import TagMove, as_rows
@@ -99,9 +101,9 @@ def rollback(
     if to_release is not None:
         run_tags[ROLLBACK_TO] = to_release.tag
     with runs_of(declared, verbose=verbose) as runs:
-        view = runs.run(f"{declared.project}_docker", tag, nodes=["floating_tags"], tags=run_tags)
+        view = runs.run(f"{declared.project}_docker", tag, nodes=["floating_tags", "summary"], tags=run_tags)
     recorded = view.nodes["floating_tags"].metadata
-    rows = [dict(row.data) for row in recorded["tags"].records]
+    rows = rows_of(recorded, "tags")
     if as_json:
         click.echo(json.dumps(_answer(declared, tag, rows, dry_run=False)))
     else:

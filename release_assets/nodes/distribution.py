@@ -15,6 +15,7 @@ from release_assets.errors import ConflictError
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
 from release_assets.rules import warehouse
+from release_assets.text import size_text
 
 
 def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> Recorded:
@@ -60,7 +61,7 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
             kept = step.store.put(
                 kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
             )
-    step.say(f"{kept.filename}: {kept.size} bytes, sha256 {kept.sha256}")
+    step.say(f"{kept.filename}: {size_text(kept.size)}, sha256 {kept.sha256}")
     return _recorded(kept, origin)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dagster as dg
 from packaging.version import Version
 
 from release_assets.destinations import buildx, package_index
@@ -16,13 +17,13 @@ from release_assets.distributions.store import sha256_of
 from release_assets.errors import PermanentError, TransientError
 from release_assets.file_tree import set_modes_and_time
 from release_assets.nodes.step import Step
-from release_assets.project import Image, is_loopback
+from release_assets.project import Image, Project, is_loopback
 from release_assets.rules.declared_version import license_in_pyproject
 from release_assets.rules.image_labels import image_labels
 from release_assets.rules.image_tags import published_versions
-from release_assets.rules.links import source_url
+from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
-from release_assets.secrets import read_secrets
+from release_assets.secrets import read_secret, read_secrets
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
 REASON = "release_assets/reason"  # run tag of a person: why
@@ -101,6 +102,12 @@ def registry_of(image: Image, credentials: tuple[str, str] | None) -> Registry:
     )
 
 
+def observing_registry(image: Image) -> Registry:
+    """Return the registry, asked with the user and token of the environment, or as anybody without them."""
+    values = [read_secret(variable) for variable in (image.username_env, image.token_env)]
+    return registry_of(image, (values[0], values[1]) if all(values) else None)
+
+
 @contextlib.contextmanager
 def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
     """The environment of docker's commands: logged in for the block, with nothing written that is secret."""
@@ -176,6 +183,13 @@ def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> N
             f"answers {after.digest if after else 'not found'}",
             "Somebody else may move the same tag; find out who, then materialize again.",
         )
+
+
+def registry_link(image: Image, project: Project, tag: str) -> dict[str, dg.MetadataValue]:
+    """Return the metadata with the page of an image tag; none where the registry has no page."""
+    repository = parse_repository(image.repository)
+    page = registry_page(repository.host, repository.name, project.github.repository, tag)
+    return {"registry": dg.MetadataValue.url(page)} if page is not None else {}
 
 
 def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:

@@ -4,16 +4,19 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
 from release_assets.nodes.failures import RETRY_POLICY, clear_failures
-from release_assets.nodes.metadata import clean_metadata, timings
+from release_assets.nodes.metadata import clean_metadata, definition_metadata, shown, timings
 from release_assets.nodes.release_check import Declared, Found, check_specs, refuse_blocked
+from release_assets.nodes.run_tags import tag_run
 from release_assets.nodes.step import Step
 from release_assets.project import Project
 from release_assets.text import printable, redact
+
+Half = Literal["package", "images"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,15 @@ def release_node(
     name: str,
     kinds: set[str],
     description: str,
+    half: Half = "package",
+    source: str | None = None,
     deps: Iterable[str] = (),
     pool: str | None = None,
     checks: Sequence[Declared] = (),
 ) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
     """Make an asset of the graph from a function that does its work on one release.
 
+    `half` decides the asset's group, `source` is the file in the project's repository that the node works on.
     A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
     again can help: those observe the destination first, as every run of a node does.
     The node's checks are part of its step. Where a blocking one fails, what was made stays recorded with what
@@ -52,9 +58,10 @@ def release_node(
         @dg.asset(
             key=key,
             deps=[dg.AssetKey([project.project, dep]) for dep in deps],
-            group_name=project.project,
+            group_name=f"{project.project}_{half}",
             partitions_def=partitions,
             description=description,
+            metadata=definition_metadata(project, source, work),
             kinds=kinds,
             owners=project.owners,
             pool=pool,
@@ -64,12 +71,14 @@ def release_node(
         def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
             step = Step(project, context)
             with clear_failures(step):
+                tag_run(step, makes_images=half == "images")
                 recorded = work(step)
+            # Metadata of the result would be in two events of the log.
+            context.add_asset_metadata({
+                **shown(clean_metadata(recorded.metadata, step.secrets)),
+                **timings(step.seconds, time.monotonic() - step.started),
+            })  # fmt: skip
             yield dg.MaterializeResult(
-                metadata={
-                    **clean_metadata(recorded.metadata, step.secrets),
-                    **timings(step.seconds, time.monotonic() - step.started),
-                },
                 data_version=dg.DataVersion(recorded.data_version),
                 check_results=[
                     dg.AssetCheckResult(

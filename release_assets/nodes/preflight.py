@@ -24,7 +24,7 @@ PREFLIGHT = Declared(
     blocks=True,
 )
 
-BUILT_HERE = {"version", "sdist", "wheel", "approval"}  # the nodes that publish nothing
+BUILT_HERE = {"version", "sdist", "wheel", "approval", "summary"}  # the nodes that publish nothing
 PACKAGE = {*BUILT_HERE, "pypi_publication", "github_release"}
 
 

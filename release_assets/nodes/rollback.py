@@ -12,7 +12,7 @@ from release_assets.destinations.registry import Registry
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_holders import observe_pointers, version_of
 from release_assets.nodes.image_step import point_tag
-from release_assets.nodes.metadata import table
+from release_assets.nodes.metadata import rows_of, table
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -161,10 +161,9 @@ def recorded_moves(instance: dg.DagsterInstance, project: Project, tag: str) -> 
     ).records
     for record in records:
         metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-        rows = metadata.get("tags")
-        if "action" in metadata or not isinstance(rows, dg.TableMetadataValue):
+        if "action" in metadata:
             continue
-        for row in rows.records:
-            before, after = str(row.data["from"]), str(row.data["to"])
+        for row in rows_of(metadata, "tags"):
+            before, after = str(row["from"]), str(row["to"])
             if before != after:
-                yield RecordedMove(str(row.data["tag"]), None if before == "none" else before, after)
+                yield RecordedMove(str(row["tag"]), None if before == "none" else before, after)

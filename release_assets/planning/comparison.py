@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from release_assets.nodes.image_step import image_name
+from release_assets.nodes.metadata import rows_of
 from release_assets.planning.observed import Hidden, Images, Seen
 from release_assets.project import Project
 from release_assets.rules.image_tags import image_tag, platform_tag
@@ -67,7 +68,7 @@ def compare(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, A
     index = project.index_for(release.channel)
     files = {
         str(row["file"]): f"sha256:{row['sha256']}"
-        for row in _rows(recorded.get("pypi_publication"), "files")
+        for row in rows_of(recorded.get("pypi_publication", {}), "files")
     }
     served = world.index
     places = [
@@ -90,7 +91,7 @@ def compare(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, A
     ]
     assets = {
         str(row["file"]): f"{row['size_bytes']} bytes"
-        for row in _rows(recorded.get("github_release"), "assets")
+        for row in rows_of(recorded.get("github_release", {}), "assets")
     }
     hub = world.github
     if isinstance(hub, Hidden):
@@ -135,12 +136,6 @@ def _compared(recorded: Mapping[str, str], now: Mapping[str, str]) -> Iterator[R
 def _hidden(recorded: Mapping[str, str]) -> Iterator[Row]:
     for what, value in recorded.items():
         yield Row(what, value, None, State.HIDDEN)
-
-
-def _rows(metadata: Mapping[str, Any] | None, name: str) -> Iterable[Mapping[str, Any]]:
-    """Return the rows of a table in the metadata of a node; none where it has no such table."""
-    records: Sequence[Any] = getattr((metadata or {}).get(name), "records", ())
-    return [record.data for record in records]
 
 
 class Cell(StrEnum):

@@ -12,9 +12,10 @@ from packaging.version import Version
 from release_assets.destinations import github, package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.nodes.image_holders import observe_pointers
+from release_assets.nodes.image_step import observing_registry
 from release_assets.planning.comparison import Cell, cell
 from release_assets.planning.observed import Hidden
-from release_assets.planning.world import approvals_of, observing_registry, seen, step_of
+from release_assets.planning.world import approvals_of, seen, step_of
 from release_assets.project import Project
 from release_assets.rules.image_tags import floating_tags, image_tag, platform_tag, published_versions
 from release_assets.rules.tag_moves import Pointer

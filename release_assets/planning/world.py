@@ -23,13 +23,13 @@ from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.approval import recorded_approval, subject_of
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
-from release_assets.nodes.image_step import image_source, registry_of
+from release_assets.nodes.image_step import image_source, observing_registry
 from release_assets.nodes.step import Step
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import release_notes
 from release_assets.planning.changes import Change, change_between
 from release_assets.planning.observed import Approvals, Hidden, Images, TaggedImage, World
-from release_assets.project import Image, Project
+from release_assets.project import Project
 from release_assets.rules.image_tags import (
     floating_tags,
     image_tag,
@@ -198,12 +198,6 @@ def _joined(children: Mapping[str, Manifest | None]) -> str | None:
         return index_of(there).digest
     except PermanentError:
         return None
-
-
-def observing_registry(image: Image) -> Registry:
-    """Return the registry, asked with the user and token of the environment, or as anybody without them."""
-    values = [read_secret(variable) for variable in (image.username_env, image.token_env)]
-    return registry_of(image, (values[0], values[1]) if all(values) else None)
 
 
 def seen(look: Callable[[], T], *variables: str) -> T | Hidden:

@@ -99,9 +99,35 @@ def package_page(simple_url: str, name: str, version: str) -> str:
     return f"{simple_url.rstrip('/')}/{quote(name)}/"
 
 
+def package_home(simple_url: str, name: str) -> str:
+    """Return the page of a package, whatever the version."""
+    host = urlsplit(simple_url).hostname
+    path = f"https://{host}/project" if host in {"pypi.org", "test.pypi.org"} else simple_url.rstrip("/")
+    return f"{path}/{quote(name)}/"
+
+
 def manage_page(simple_url: str, name: str, version: str) -> str | None:
     """Return the page where a maintainer can yank a release; None where the index is not PyPI's."""
     host = urlsplit(simple_url).hostname
     if host not in {"pypi.org", "test.pypi.org"}:
         return None
     return f"https://{host}/manage/project/{quote(name)}/release/{quote(version)}/"
+
+
+def registry_page(host: str, name: str, github_repository: str, tag: str | None = None) -> str | None:
+    """Return the page of an image in the registry `host`, None where none is known.
+
+    GHCR's pages are on GitHub, below the repository that the image names as its source.
+    """
+    match host:
+        case "docker.io":
+            page = "_/" + name.removeprefix("library/") if name.startswith("library/") else f"r/{name}"
+            return f"https://hub.docker.com/{page}/tags" + (f"?name={quote(tag)}" if tag else "")
+        case "ghcr.io":
+            owner, _, package = name.partition("/")
+            if owner == github_repository.partition("/")[0].lower():
+                return f"https://github.com/{github_repository}/pkgs/container/{quote(package, safe='')}"
+            return f"https://github.com/{owner}?tab=packages&q={quote(package, safe='')}"
+        case "quay.io":
+            return f"https://quay.io/repository/{name}?tab=tags" + (f"&tag={quote(tag)}" if tag else "")
+    return None

@@ -63,6 +63,11 @@ class Attempts:
         has_failed = newest is not None and newest.status in FAILED
         return has_failed and not self.published(instance, tag, commit)
 
+    def is_at_work(self, instance: dg.DagsterInstance, tag: str) -> bool:
+        """Return whether a tag's newest run has not ended: what becomes of its release is still open."""
+        newest = self.newest(instance, tag)
+        return newest is not None and not newest.is_finished
+
     def published(self, instance: dg.DagsterInstance, tag: str, commit: str) -> list[str]:
         """Return where something of the tag's version is published, in words.
 

@@ -35,6 +35,7 @@ class Cursor(BaseModel):
     look: str
     said: str
     place: Place
+    waits: bool = False  # for the run of a tag that is gone
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def release_tags(
         cursor, seen = read_cursor(context.cursor)
         # An error here fails the tick and keeps the cursor: an outage releases and forgets nothing.
         look = remote.look()
-        if cursor is not None and cursor.look == look.digest:
+        if cursor is not None and cursor.look == look.digest and not cursor.waits:
             return dg.SensorResult(skip_reason=cursor.said, cursor=context.cursor)
 
         instance = shared_instance(context)
@@ -242,6 +243,7 @@ def release_tags(
             ],
             cursor=Cursor(
                 look="" if held else digest_of(observed),  # those held are looked at on every tick
+                waits=any(attempts.is_at_work(instance, tag) for tag in gone),
                 said=with_remarks(summary(observed, 0, patterns), changes.remarks),
                 place=place,
             ).model_dump_json(),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.rollback import ROLLBACK, ROLLBACK_TO
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.pushed_images import PLATFORM, push_image
@@ -45,7 +46,7 @@ def roll_back(maintainer: Maintainer, tag: str, to: str | None = None) -> Outcom
 
 def rows(outcome: Outcome) -> dict[str, dict[str, Any]]:
     assert outcome.success, outcome.said
-    return {row.data["tag"]: row.data for row in outcome.metadata("floating_tags")["tags"].records}
+    return {row["tag"]: row for row in rows_of(outcome.metadata("floating_tags"), "tags")}
 
 
 @pytest.mark.parametrize("labels", [True, False], ids=["labels", "no-labels"])

@@ -7,6 +7,7 @@ import pytest
 from release_assets.destinations.attestations import BaseImage, base_images
 from release_assets.destinations.buildx import docker_environment
 from release_assets.nodes.image_step import reason_for
+from release_assets.nodes.metadata import rows_of
 from release_assets.process import run
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
@@ -100,9 +101,7 @@ def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
     first = maintainer.materialize("v1.0.0", "image_linux_amd64").metadata("image_linux_amd64")
     assert first["previous_digest"] == "none"
     assert first["reason"] == "materialized by hand"
-    assert [row.data for row in first["base_images"].records] == [
-        {"image": f"{repository}:base", "digest": vulnerable}
-    ]
+    assert rows_of(first, "base_images") == [{"image": f"{repository}:base", "digest": vulnerable}]
 
     credentials = maintainer.variables["DOCKER_USERNAME"], maintainer.variables["DOCKER_TOKEN"]
     with docker_environment(maintainer.registry.repository, *credentials) as env:
@@ -111,7 +110,7 @@ def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
     fixed = base("0.2.0")
     stale = maintainer.materialize("v1.0.0", "image_linux_amd64").metadata("image_linux_amd64")
     # The engine has an image of that name.
-    assert [row.data["digest"] for row in stale["base_images"].records] == [vulnerable]
+    assert [row["digest"] for row in rows_of(stale, "base_images")] == [vulnerable]
     assert stale["runnable_digest"] == first["runnable_digest"]
     outcome = maintainer.materialize(
         "v1.0.0",
@@ -125,4 +124,4 @@ def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
     assert again["runnable_digest"] != first["runnable_digest"]
     assert again["commit"] == first["commit"]
     assert again["reason"] == "CVE-2026-1 in the base"
-    assert [row.data["digest"] for row in again["base_images"].records] == [fixed]
+    assert [row["digest"] for row in rows_of(again, "base_images")] == [fixed]

@@ -11,6 +11,7 @@ import requests
 
 from release_assets.destinations.attestations import PROVENANCE, SBOM, attestations
 from release_assets.destinations.buildx import docker_environment
+from release_assets.nodes.metadata import rows_of
 from release_assets.process import run
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.secret_forms import forms_of
@@ -137,7 +138,7 @@ def test_the_provenance_names_the_base_and_no_build_argument(released: tuple[Mai
         if name.startswith(PROVENANCE)
     )
     assert "an-argument" not in json.dumps(provenance)
-    rows = [row.data for row in outcome.metadata("image_linux_amd64")["base_images"].records]
+    rows = rows_of(outcome.metadata("image_linux_amd64"), "base_images")
     assert len(rows) == 1, rows  # not the SBOM's generator
     assert "python:3.12-slim" in rows[0]["image"]
 

@@ -15,6 +15,7 @@ import requests
 
 from release_assets.destinations import package_index
 from release_assets.destinations.registry import Manifest, index_of, platform_images
+from release_assets.nodes.metadata import rows_of
 from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.secret_forms import forms_of
 
@@ -119,7 +120,7 @@ def test_the_manifest_list_has_exactly_the_declared_platforms(imaged: Imaged) ->
     assert set(platform_images(whole)) == {"linux/amd64", "linux/arm64"}
     metadata = imaged.outcome.metadata("manifest_list")
     assert metadata["digest"] == whole.digest
-    rows = {row.data["platform"]: row.data["digest"] for row in metadata["platforms"].records}
+    rows = {row["platform"]: row["runnable_digest"] for row in rows_of(metadata, "platforms")}
     assert rows == platform_images(whole)
 
 
@@ -154,7 +155,7 @@ def test_the_first_release_gets_every_floating_tag_and_a_newer_one_holds_them(im
     maintainer.tag("v1.1.0", "1.1.0")
     moved = maintainer.materialize("v1.1.0", "floating_tags").metadata("floating_tags")
     assert moved["moved"] == "1.1, 1, latest"
-    rows = {row.data["tag"]: row.data for row in moved["tags"].records}
+    rows = {row["tag"]: row for row in rows_of(moved, "tags")}
     assert (rows["latest"]["from"], rows["latest"]["to"]) == (first, newer)
     assert rows["1.1"]["from"] == "none"
 

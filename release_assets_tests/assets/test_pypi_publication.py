@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from release_assets.destinations import package_index
 from release_assets.graph import build_release_graph
+from release_assets.nodes.metadata import rows_of
 from release_assets.project import Project
 from release_assets_tests.assets.conftest import Released
 from release_assets_tests.destinations.conftest import ScriptedServer, Told
@@ -25,7 +26,7 @@ def test_the_index_serves_the_very_files_and_the_metadata_shows_them(released: R
     assert metadata["uploaded"] == 2
     assert metadata["install"] == f"pip install {maintainer.name}==1.2.3"
     assert metadata["commit"] == released.commit
-    assert {row.data["file"]: row.data["sha256"] for row in metadata["files"].records} == served
+    assert {row["file"]: row["sha256"] for row in rows_of(metadata, "files")} == served
     assert {"seconds/upload", "seconds/wait_for_index"} <= set(metadata)
 
 

@@ -42,7 +42,8 @@ def test_whether_an_output_holds_the_version(output: str, reported: bool) -> Non
 
 @pytest.mark.parametrize(("seconds", "state"), [(12.0, "ok"), (901.0, "warning")], ids=["quick", "slow"])
 def test_how_long_a_build_may_take(seconds: float, state: str) -> None:
-    assert build_time(seconds).state == state
+    assert build_time(seconds, 15.0).state == state
+    assert build_time(seconds, seconds / 60).state == "ok"
 
 
 FROM = "[1/4] FROM docker.io/library/python:3.12@sha256:b"
@@ -108,7 +109,9 @@ def test_which_steps_the_build_before_can_have_cached(
     ids=["nothing-to-hit", "all", "good", "poor"],
 )
 def test_how_much_is_to_come_from_the_cache(could_hit: list[str], cached: list[str], state: str) -> None:
-    assert cache_hit_rate({step: step in cached for step in STEPS}, could_hit).state == state
+    found = {step: step in cached for step in STEPS}
+    assert cache_hit_rate(found, could_hit, 0.5).state == state
+    assert cache_hit_rate(found, could_hit, 0.0).state == "ok"
 
 
 def test_the_record_of_a_build_tells_what_the_next_one_finds() -> None:

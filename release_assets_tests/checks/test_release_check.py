@@ -69,6 +69,14 @@ def graph() -> Graph:
     )
 
 
+def test_the_log_shows_the_metadata_of_a_success_once(graph: Graph) -> None:
+    outcome = graph.materialize()
+    assert outcome.metadata("image")["size_bytes"] == 7
+    outputs = [event for event in outcome.events if event.event_type is dg.DagsterEventType.STEP_OUTPUT]
+    assert outputs
+    assert not [event for event in outputs if event.step_output_data.metadata]
+
+
 def test_checks_are_recorded_with_what_their_step_made(graph: Graph) -> None:
     outcome = graph.materialize(size=Found("warning", "it grew", "Look at it."))
     assert outcome.success

@@ -15,7 +15,7 @@ from release_assets_tests.maintainer import NewMaintainer, Stands
 
 pytestmark = pytest.mark.timeout(300)
 
-NODES = ["version", "sdist", "wheel", "pypi_publication", "github_release"]
+NODES = ["version", "sdist", "wheel", "pypi_publication", "github_release", "summary"]
 UNSET = {"PYPI_TOKEN": "", "TEST_PYPI_TOKEN": "", "GITHUB_TOKEN": ""}
 
 
@@ -33,6 +33,12 @@ def answer(
     ended = terminal.run(*arguments, "--json", **(changed or {}))
     assert ended.returncode == status, ended.stderr
     return json.loads(ended.stdout)
+
+
+def recorded(instance: dg.DagsterInstance, project: str, node: str) -> Mapping[str, dg.MetadataValue]:
+    (record,) = instance.fetch_materializations(dg.AssetKey([project, node]), limit=1).records
+    assert record.asset_materialization is not None
+    return record.asset_materialization.metadata
 
 
 def actions(plan: Any) -> dict[str, str]:
@@ -91,8 +97,15 @@ def test_a_release_continues_where_it_failed_and_says_what_it_published(package:
     assert done == NODES
     assert f"released {maintainer.name} 1.0.0 in " in ended.stdout
     release = maintainer.github_releases()["v1.0.0"]["html_url"]
-    assert f"  release  {release}" in ended.stdout.splitlines()
-    assert f"  install  pip install {maintainer.name}==1.0.0" in ended.stdout.splitlines()
+    assert f"- GitHub release: {release}" in ended.stdout.splitlines()
+    assert f"- install: `pip install {maintainer.name}==1.0.0`" in ended.stdout.splitlines()
+    with dg.DagsterInstance.from_config(package.env["DAGSTER_HOME"]) as instance:
+        sections = recorded(instance, maintainer.name, "summary")
+        shown = "\n\n".join(str(sections[name].value) for name in ("summary", "seconds"))
+        (run,) = instance.get_runs(dg.RunsFilter(tags={"release_assets/version": "1.0.0"}), limit=1)
+    assert shown in ended.stdout
+    assert f"- release run: [{run.run_id[:8]}](/runs/{run.run_id})" in shown
+    assert re.search(r"^\| sdist +\| +\d+\.\d \|$", shown, re.MULTILINE)
     for line in (ended.stdout + ended.stderr).splitlines():
         assert line == line.rstrip()
         assert "\x1b" not in line
@@ -102,7 +115,7 @@ def test_a_release_continues_where_it_failed_and_says_what_it_published(package:
 def test_a_second_release_does_nothing_again(package: Terminal) -> None:
     before = package.maintainer.served()
     found = answer(package, "release", "v1.0.0")
-    assert [found["nodes"][node]["state"] for node in NODES] == ["done"] * 5
+    assert [found["nodes"][node]["state"] for node in NODES] == ["done"] * 6
     assert package.maintainer.served() == before
     plan = package.run("plan", "v1.0.0")
     assert plan.returncode == 0

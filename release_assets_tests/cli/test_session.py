@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(12
 
 HALVES = [
     "version", "sdist", "wheel", "pypi_publication", "github_release",
-    "version", "image_linux_amd64", "manifest_list", "floating_tags",
+    "version", "image_linux_amd64", "manifest_list", "floating_tags", "summary",
 ]  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def test_from_an_empty_directory_to_a_release_and_back(
     assert released.returncode == 0, released.stderr
     assert [line.split()[1] for line in released.stderr.splitlines() if line.startswith("✓")] == HALVES
     digest = maintainer.digest("1.0.0")
-    assert f"  digest   {digest}" in released.stdout.splitlines()
-    assert "  moved    1.0, 1, latest" in released.stdout.splitlines()
+    assert f"- digest: `{digest}`" in released.stdout.splitlines()
+    assert re.search(r"^- holds now \(.* UTC\): 1\.0, 1, latest$", released.stdout, re.MULTILINE)
 
     status = json.loads(terminal.run("status", "v1.0.0", "--json").stdout)
     assert status["differs"] is False

@@ -16,7 +16,7 @@ from tools.sandbox.stack import Stack
 
 PROJECT = "sampleproject"
 RELEASE_HALF = ["version", "sdist", "wheel", "pypi_publication", "github_release"]
-DOCKER_HALF = ["image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags"]
+DOCKER_HALF = ["image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags", "summary"]
 RELEASED_SECONDS = 300.0
 
 

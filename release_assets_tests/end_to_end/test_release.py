@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import dagster as dg
 import pytest
 import requests
 
@@ -100,6 +101,31 @@ def test_a_maintainer_sees_what_happened_in_the_metadata(dagster: Dagster) -> No
         assert {"seconds/export", "seconds/push", "cache_hit_rate", "steps"} <= set(image)
     moved = dagster.metadata("v4.0.0", "floating_tags")
     assert moved["moved"] == "4.0, 4, latest"
+
+
+def test_the_summary_is_the_whole_release_and_names_both_runs(sandbox: Sandbox, dagster: Dagster) -> None:
+    summary = dagster.metadata("v4.0.0", "summary")
+    (release,) = dagster.runs("v4.0.0", f"{PROJECT}_release")
+    (docker,) = dagster.runs("v4.0.0", f"{PROJECT}_docker")
+    lines = "\n".join(summary[name] for name in ("summary", "seconds", "digests")).splitlines()
+    assert max(len(summary[name]) for name in ("summary", "seconds", "digests")) < 1000  # shown in place
+    assert lines[0] == f"{PROJECT} 4.0.0 (stable), tag v4.0.0"
+    assert f"- package: {sandbox.index.simple_url.rstrip('/')}/{PROJECT}/" in lines
+    assert f"- release run: [{release.run_id[:8]}](/runs/{release.run_id})" in lines
+    assert f"- docker run: [{docker.run_id[:8]}](/runs/{docker.run_id})" in lines
+    assert f"- image: `docker pull {sandbox.image_repository}:4.0.0`" in lines
+    (holds,) = [line for line in lines if line.startswith("- holds now")]
+    assert holds.endswith("UTC): 4.0, 4, latest")
+    assert f"- digest: `{dagster.metadata('v4.0.0', 'manifest_list')['digest']}`" in lines
+    runnable = dagster.metadata("v4.0.0", "image_linux_arm64")["runnable_digest"]
+    assert f"- runnable digest of linux/arm64: `{runnable}`" in lines
+    assert docker.tags["release_assets/release_run"] == release.run_id
+    assert release.tags["release_assets/docker_run"] == docker.run_id
+    assert {run.run_id for run in (release, docker)} == {
+        run.run_id
+        for run in dagster.instance.get_runs(dg.RunsFilter(tags={"release_assets/version": "4.0.0"}))
+    }
+    assert summary["seconds/total"] < 0.3
 
 
 @pytest.mark.parametrize(

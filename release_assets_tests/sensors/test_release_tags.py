@@ -453,6 +453,37 @@ def test_a_failed_tag_that_is_gone_leaves_no_partition(failed: Ticks, repository
     assert request.run_key == "release v1.0 attempt 2"
 
 
+def test_a_tag_that_is_gone_before_its_run_failed_leaves_no_partition(
+    repository: Repository, start: StartTicks
+) -> None:
+    sensor = start()
+    sensor.tick()
+    repository.tag("v1.0")
+    (request,) = sensor.tick()
+    sensor.ran(request, dg.DagsterRunStatus.STARTED)
+    repository.untag("v1.0")
+    assert sensor.tick() == []
+    assert sensor.partitions == ["v1.0"]
+    sensor.ran(request, dg.DagsterRunStatus.FAILURE)
+    assert sensor.tick() == []
+    assert sensor.partitions == []
+    assert "v1.0 is gone, and nothing of it is published: its partition is removed" in sensor.said
+
+
+def test_partitions_are_added_in_the_order_of_their_versions(
+    repository: Repository, start: StartTicks
+) -> None:
+    sensor = start()
+    for tag in ("v1.10.0", "v1.9.0", "v1.2.0rc1"):
+        repository.tag(tag)
+    sensor.tick()
+    for tag in ("v2.0.0", "v1.11.0"):
+        repository.tag(tag)
+    sensor.tick()
+    kept = sensor.instance.get_dynamic_partitions("sample_releases")
+    assert kept == ["v1.2.0rc1", "v1.9.0", "v1.10.0", "v1.11.0", "v2.0.0"]
+
+
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS])
 def test_a_tag_that_is_gone_keeps_its_partition_unless_it_failed(
     repository: Repository, start: StartTicks, status: dg.DagsterRunStatus

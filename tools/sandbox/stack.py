@@ -36,6 +36,9 @@ class Stack:
             )
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(DAGSTER_YAML, home / "dagster.yaml")
+        # Else the first look at the UI is a pop-up for Dagster's newsletter.
+        (home / ".nux").mkdir(exist_ok=True)
+        (home / ".nux" / "nux.yaml").write_text("seen: 1\n")
         for project, text in definitions.items():
             file = home / "defs" / project / "defs.yaml"
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""The UI in a browser, as a maintainer uses it."""
