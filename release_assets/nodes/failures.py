@@ -70,7 +70,7 @@ def clear_failures(step: Step) -> Iterator[None]:
 
 def _is_canceled(step: Step) -> bool:
     """Whether a person ended the run. Dagster takes any interrupt for a failure, which its policy retries."""
-    run = step.context.instance.get_run_by_id(step.context.run_id)
+    run = step.context.instance.get_run_by_id(step.context.run.run_id)
     return run is not None and run.status in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
