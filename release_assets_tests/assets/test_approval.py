@@ -102,7 +102,7 @@ def test_an_approval_without_a_name_is_refused(careful: Maintainer) -> None:
     assert "its tag release_assets/approved_by names nobody" in refused.words("approval")
 
 
-def test_images_wait_as_well_and_a_rebuild_tag_alone_moves_nothing(
+def test_images_wait_and_a_rebuild_tag_alone_moves_nothing(
     new: NewMaintainer, package_stands: Stands, registry: RealRegistry
 ) -> None:
     variables = {"DOCKER_USERNAME": registry.username, "DOCKER_TOKEN": registry.token}

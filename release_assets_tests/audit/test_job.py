@@ -76,7 +76,7 @@ def test_what_somebody_changed_is_a_failed_check(published: Maintainer) -> None:
     assert "the tag v1.2.3 is gone" in found["version/drift"]
 
 
-def test_a_new_base_image_proposes_a_rebuild_and_launches_where_the_yaml_says_so(
+def test_a_new_base_image_proposes_or_launches_a_rebuild(
     new: NewMaintainer, package_stands: Stands, registry: RealRegistry
 ) -> None:
     variables = {"DOCKER_USERNAME": registry.username, "DOCKER_TOKEN": registry.token}

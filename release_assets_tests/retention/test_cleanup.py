@@ -23,7 +23,7 @@ LONG_AGO = time.time() - 200 * 86400
 NODES = ("sdist", "wheel", "pypi_publication", "github_release")
 
 
-def test_the_highest_complete_releases_are_kept_and_no_incomplete_one_goes() -> None:
+def test_only_old_complete_releases_are_removable() -> None:
     stored = [(f"v1.{minor}", Version(f"1.{minor}")) for minor in (10, 9, 8, 7)]
     complete = {"v1.10", "v1.9", "v1.7"}
     assert removable(stored, complete, 1) == ["v1.7", "v1.9"]

@@ -478,9 +478,7 @@ def test_no_tag_is_waited_for_that_the_sensor_of_the_tags_never_sees(
         assert [due.partition_key for due in github.tick()] == ["v1.0"]
 
 
-def test_images_wait_for_the_approval_of_a_release_that_needs_one(
-    sensor: Ticks, server: ScriptedServer
-) -> None:
+def test_images_wait_for_the_approval_of_their_release(sensor: Ticks, server: ScriptedServer) -> None:
     """Somebody with GitHub's token publishes a release: that alone builds nothing."""
     sensor = Ticks(
         sensor.instance,
