@@ -1,4 +1,4 @@
-"""What the launcher of the deployment sends to the engine for the container of a run."""
+"""The launcher of the deployment asks the engine for containers in which builds can be isolated."""
 
 from __future__ import annotations
 
