@@ -8,9 +8,12 @@ copied first, then from each run's file what the index lacks, with new ids.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sqlite3
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,19 +34,15 @@ def move(old: Path, url: str) -> dict[str, int]:
 
     Raises ReleaseError where there is nothing to copy, or the database holds runs; then it is unchanged.
     """
-    history = _history(old)
-    engine = db.create_engine(url)
     tables = db.MetaData()
-    tables.reflect(engine)
     copied: dict[str, int] = {}
-    with engine.begin() as target:  # all of it or nothing
+    with _readable(old) as history, db.create_engine(url).begin() as target:  # all of it or nothing
+        tables.reflect(target)
         if target.execute(db.select(db.func.count()).select_from(tables.tables["runs"])).scalar():
             raise ReleaseError("the database holds runs already", "Copy into an empty database, or leave it.")
-        for file in (history / "runs.db", history / "runs" / "index.db", old / "schedules" / "schedules.db"):
-            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as source:
-                for (name,) in source.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table'"
-                ).fetchall():
+        for file in (history / "runs.db", history / "runs" / "index.db", history / "schedules.db"):
+            with closing(sqlite3.connect(file)) as source:
+                for (name,) in source.execute(TABLES).fetchall():
                     if name in tables.tables and name not in LEFT_OUT:
                         rows = _rows(source, name)
                         copied[name] = copied.get(name, 0) + _insert(target, tables.tables[name], rows)
@@ -55,14 +54,20 @@ def move(old: Path, url: str) -> dict[str, int]:
     return copied
 
 
-def _history(old: Path) -> Path:
-    history = old / "history"
-    if not (history / "runs.db").is_file():
+@contextlib.contextmanager
+def _readable(old: Path) -> Iterator[Path]:
+    """Yield a copy of the files: SQLite writes next to a file to read it, and the old ones stay."""
+    if not (old / "history" / "runs.db").is_file():
         raise ReleaseError(
             f"{old} has no history/runs.db",
             "Name the DAGSTER_HOME of an instance that keeps its runs in SQLite.",
         )
-    return history
+    with tempfile.TemporaryDirectory() as folder:
+        history = Path(folder, "history")
+        shutil.copytree(old / "history", history)
+        for file in (old / "schedules").glob("schedules.db*"):
+            shutil.copy(file, history)
+        yield history
 
 
 def _rows(source: sqlite3.Connection, table: str) -> Iterable[dict[str, object]]:
@@ -74,7 +79,7 @@ def _rows(source: sqlite3.Connection, table: str) -> Iterable[dict[str, object]]
 def _copy_events(file: Path, target: db.Connection, events: db.Table) -> int:
     """Copy the events of a run that the index lacks."""
     known = set(target.execute(db.select(events.c.event).where(events.c.run_id == file.stem)).scalars())
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as source:
+    with closing(sqlite3.connect(file)) as source:
         rows = [row for row in _rows(source, "event_logs") if row["event"] not in known]
     for row in rows:
         del row["id"]
