@@ -12,7 +12,7 @@
 FROM python:3.12-slim
 
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates docker-buildx docker-cli git git-lfs openssh-client \
+ && apt-get install --yes --no-install-recommends bubblewrap ca-certificates docker-buildx docker-cli git git-lfs openssh-client \
  && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log
 
 RUN useradd --uid 1000 --create-home release \
@@ -36,7 +36,7 @@ RUN --mount=type=secret,id=ca_bundle \
     --require-hashes -r /tmp/uv.txt \
  && rm /tmp/uv.txt \
  && uv pip install --quiet --no-cache --compile-bytecode --require-hashes \
-    --constraint /source/requirements.lock -r /source/pyproject.toml
+    --constraint /source/requirements.lock --extra postgres -r /source/pyproject.toml
 
 # The code comes last, since it changes most: what is above stays in the cache.
 RUN --mount=type=secret,id=ca_bundle \

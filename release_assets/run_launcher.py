@@ -12,11 +12,10 @@ import logging
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psutil
@@ -27,29 +26,30 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultRunLau
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._grpc.types import ExecuteRunArgs
 
+from release_assets.run_machine import Machine, this_machine
 from release_assets.run_workers import CodeVersion, RunWorkers, WorkersError, code_version
 
 # What a worker says first of all; there is no other record of its process id.
 STARTED = re.compile(r"Started process for run \(pid: (\d+)\)")
 CLOCK_SECONDS = 2.0  # by which the kernel's times of start may be off
-WORKER = ".release_assets/worker"  # the run tag of a worker that we forked
+WORKER = ".release_assets/run_worker"  # the run tag that says where a run's worker is
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ForkedWorker:
+class RunWorker:
     """A run's worker, as the run's tag tells it."""
 
     run: str  # a run that retries another one has that one's tags
-    host: str
-    pid: int
+    machine: Machine
+    pid: int | None  # None where the code server started it, and it says so itself
     since: float  # seconds since 1970, when it lived
 
     @property
     def is_here(self) -> bool:
-        """Return whether its process is one of this machine."""
-        return self.host == socket.gethostname()
+        """Return whether its process is one that we can see."""
+        return self.machine == this_machine()
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
@@ -64,17 +64,25 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """Fork a worker for the run, where its code location is one of this machine and this interpreter."""
         run, origin = context.dagster_run, context.dagster_run.job_code_origin
         if origin is None or not has_this_code(context):
-            super().launch_run(context)
+            self._launch_by_code_server(context)
             return
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         try:
             pid = self._current_workers().start(["api", *arguments.get_command_args()[-2:]])
         except WorkersError as error:
             logger.warning("%s; the code server starts one", error)
-            super().launch_run(context)
+            self._launch_by_code_server(context)
         else:
-            worker = ForkedWorker(run.run_id, socket.gethostname(), pid, time.time())
-            self._instance.add_run_tags(run.run_id, {WORKER: json.dumps(vars(worker))})
+            self._record(run, pid)
+
+    def _launch_by_code_server(self, context: LaunchRunContext) -> None:
+        super().launch_run(context)
+        if is_reached_by_socket(context):
+            self._record(context.dagster_run, None)
+
+    def _record(self, run: DagsterRun, pid: int | None) -> None:
+        worker = RunWorker(run.run_id, this_machine(), pid, time.time())
+        self._instance.add_run_tags(run.run_id, {WORKER: json.dumps(asdict(worker))})
 
     def _current_workers(self) -> RunWorkers:
         """Return what workers are forked from: another process after an upgrade.
@@ -96,8 +104,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Tell the run's worker to stop. Return False where that is not possible from here."""
         run = self._instance.get_run_by_id(run_id)
-        worker = forked_worker(run) if run is not None else None
-        if run is None or worker is None:
+        worker = recorded_worker(run) if run is not None else None
+        if run is None or worker is None or worker.pid is None:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         if run.is_finished or not worker.is_here:
             return False
@@ -118,18 +126,25 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the process of the run lives. Where that cannot be told it is taken to live."""
-        if (forked := forked_worker(run)) is not None:
-            if not forked.is_here:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "its worker is on another machine")
-            return _health(forked.pid, forked.since)
-        server = json.loads(run.tags.get(".dagster/grpc_info", "{}"))
-        if "socket" not in server and server.get("host") not in {"localhost", "127.0.0.1"}:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server is on another machine")
-        worker = worker_of(self._instance, run.run_id)
+        """Return whether the process of the run lives. Where that cannot be told it is taken to live."""
+        worker, here = recorded_worker(run), this_machine()
         if worker is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not said its process id")
-        return _health(*worker)
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "nothing tells where its worker is")
+        if worker.machine.was_restarted_as(here):
+            return CheckRunHealthResult(
+                WorkerStatus.NOT_FOUND, "its worker ended when its machine or container was restarted"
+            )
+        if not worker.is_here:
+            return CheckRunHealthResult(
+                WorkerStatus.RUNNING, "its worker is on another machine or in another container"
+            )
+        said = (worker.pid, worker.since) if worker.pid else worker_of(self._instance, run.run_id)
+        if said is None:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "its worker has not reported its process id")
+        pid, since = said
+        if is_alive(pid, started_before=since):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its worker process {pid} no longer exists")
 
 
 def has_this_code(context: LaunchRunContext) -> bool:
@@ -149,28 +164,31 @@ def has_this_code(context: LaunchRunContext) -> bool:
     repository = origin.repository_origin
     if repository.container_image is not None or repository.executable_path != sys.executable:
         return False
-    location = run.remote_job_origin.repository_origin.code_location_origin.location_name
+    return is_reached_by_socket(context)
+
+
+def is_reached_by_socket(context: LaunchRunContext) -> bool:
+    """Return whether the run's code server is on this machine for certain: a port may lead elsewhere."""
+    origin = context.dagster_run.remote_job_origin
+    if origin is None or context.workspace is None:
+        return False
+    location = origin.repository_origin.code_location_origin.location_name
     server = context.workspace.get_code_location(location)
     return getattr(getattr(server, "client", None), "socket", None) is not None
 
 
-def forked_worker(run: DagsterRun) -> ForkedWorker | None:
-    """Return the worker that we forked for the run; None where another process executes it."""
+def recorded_worker(run: DagsterRun) -> RunWorker | None:
+    """Return the worker that the run's tag tells of; or None without one."""
     tag = run.tags.get(WORKER)
-    worker = ForkedWorker(**json.loads(tag)) if tag else None
-    return worker if worker is not None and worker.run == run.run_id else None
-
-
-def _health(pid: int, since: float) -> CheckRunHealthResult:
-    if is_alive(pid, started_before=since):
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(
-        WorkerStatus.NOT_FOUND, f"its process {pid} is gone, and so was everybody who could tell"
-    )
+    if tag is None:
+        return None
+    values = json.loads(tag)
+    worker = RunWorker(**values | {"machine": Machine(**values["machine"])})
+    return worker if worker.run == run.run_id else None
 
 
 def worker_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:
-    """The process id of a run's last worker, and when it said so in seconds since 1970; or None."""
+    """Return the process id that a run's last worker reported, and when (seconds since 1970); or None."""
     events = instance.get_records_for_run(run_id, of_type=DagsterEventType.ENGINE_EVENT).records
     for record in reversed(events):
         entry = record.event_log_entry

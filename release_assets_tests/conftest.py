@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from release_assets.distributions.isolation import is_available
+from release_assets_tests.image_builds import Builds, image_builds
 from release_assets_tests.maintainer import NewMaintainer, Stands
 from tools.sandbox import Sandbox, SandboxError, system
 from tools.sandbox import sandbox as running_sandbox
@@ -89,6 +90,15 @@ def engine(state: Path) -> Iterator[Engine]:
             running = stack.enter_context(docker_engine(state, say=print))
         variables = stack.enter_context(pytest.MonkeyPatch.context())
         variables.setenv("DOCKER_HOST", running.host)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def builds(engine: Engine, state: Path) -> Iterator[Builds]:
+    """Builds images on the engine."""
+    with contextlib.ExitStack() as stack:
+        with skipped_where_impossible():
+            running = stack.enter_context(image_builds(engine, state))
         yield running
 
 

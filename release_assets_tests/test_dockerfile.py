@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
@@ -17,9 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from release_assets import process
-from release_assets_tests.conftest import skipped_where_impossible
-from tools.sandbox import system
+from release_assets_tests.image_builds import Builds
 from tools.sandbox.engine import Engine
 
 pytestmark = pytest.mark.engine
@@ -33,79 +28,8 @@ IN_CONTEXT = (
     "README.md",
     "dagster.yaml",
 )
-FROM = "python:3.12-slim"
 IMAGE = "release-assets-test"
-BASE = "release-assets-test-base"
 HEALTHY_SECONDS = 60.0
-
-# Debian's Python in place of Docker Hub's, laid out alike: with apt, pip, and the names python and pip.
-DEBIAN = [
-    "mmdebstrap", "--variant=apt", "--include=ca-certificates,python3,python3-pip",
-    "--aptopt=Acquire::Languages none", "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-    '--customize-hook=ln -s python3 "$1/usr/bin/python"', "trixie",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Builds:
-    """Builds the code location's image on an engine."""
-
-    engine: Engine
-    options: list[str]
-
-    def build(self, context: Path, tag: str) -> list[str]:
-        """Build and tag it; the digests of its layers, the lowest first."""
-        buildx = system.find_program("docker-buildx")
-        assert buildx is not None
-        # The engine's own builder, also where another is in use: only it has the base image. Nobody pulls
-        # this image, so compressing it would be half a minute for nothing.
-        output = f"--output=type=image,name={tag},compression=uncompressed"
-        options = ["--builder=default", output, *self.options]
-        env = system.environment(DOCKER_HOST=self.engine.host)
-        process.run([buildx, "build", *options, context], env=env, timeout=300, on_line=print)
-        shown = self.engine.docker("image", "inspect", "-f", "{{json .RootFS.Layers}}", tag, timeout=60)
-        layers: list[str] = json.loads(shown)
-        return layers
-
-    def remove(self, tag: str) -> None:
-        """Take the image away again; what it was made from stays in the build cache."""
-        self.engine.docker("image", "rm", "--force", tag, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def builds(engine: Engine, state: Path) -> Iterator[Builds]:
-    """The Dockerfile as it is; without Docker Hub, on a base image that is made of Debian's packages."""
-    options = []
-    authorities = os.environ.get("SSL_CERT_FILE")
-    if authorities:
-        options += [f"--secret=id=ca_bundle,src={authorities}"]
-        options += ["--build-arg=SSL_CERT_FILE=/run/secrets/ca_bundle"]
-    if engine.can_pull(FROM):
-        yield Builds(engine, options)
-        return
-    with skipped_where_impossible():
-        base = debian_with_python(state)
-    engine.docker("import", "--change", "ENV PATH=/usr/sbin:/usr/bin", str(base), BASE, timeout=120)
-    yield Builds(engine, [*options, f"--build-context={FROM}=docker-image://{BASE}"])
-    engine.docker("image", "rm", "--force", BASE, timeout=60)
-
-
-def debian_with_python(state: Path) -> Path:
-    """A root file system as a tar, made once and kept in `state`."""
-    mirror = system.debian_mirror()
-    source = f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror} trixie main"
-    recipe = hashlib.sha256(repr([DEBIAN, source]).encode()).hexdigest()[:12]
-    kept = state / f"debian-with-python-{recipe}.tar"
-    if not kept.exists():
-        missing = system.missing_packages(system.BASE_IMAGE)
-        system.install(missing, why="a base image without Docker Hub", say=print)
-        state.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=state, ignore_cleanup_errors=True) as folder:
-            made = Path(folder, "root.tar")
-            process.run([*DEBIAN, made, source], env=system.environment(), timeout=300)
-            made.rename(kept)
-    return kept
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +83,7 @@ def run(builds: Builds, container: str) -> Run:
 @pytest.mark.parametrize(
     "command",
     [
+        ["bwrap", "--version"],
         ["git", "--version"],
         ["ssh", "-V"],
         ["docker", "--version"],
@@ -197,9 +122,11 @@ def test_exactly_the_locked_versions_are_installed_and_nothing_for_tests(run: Ru
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     extras = {
         canonicalize_name(Requirement(line).name)
-        for lines in project["optional-dependencies"].values()
+        for extra, lines in project["optional-dependencies"].items()
         for line in lines
+        if extra != "postgres"
     }
+    assert "dagster-postgres" in installed
     assert {"devpi-server", "pytest"} <= extras
     assert extras & set(installed) == set()
 

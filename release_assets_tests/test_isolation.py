@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from release_assets.distributions import files
 from release_assets.distributions.isolation import isolated
+from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, environment, run
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")
@@ -94,3 +96,21 @@ def test_a_private_folder_below_a_folder_that_is_shown_is_empty(
     )
     said = see(program, readable=(tmp_path,), writable=(tmp_path / "home" / "cache",))
     assert said.splitlines() == ["['cache', 'file', 'home']", SECRET]
+
+
+def test_where_isolation_is_required_nothing_is_built_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELEASE_ASSETS_ISOLATION", "required")
+    monkeypatch.setattr("release_assets.distributions.isolation.is_available", lambda: False)
+    with pytest.raises(PermanentError, match="builds cannot be isolated"):
+        files.build(
+            "sdist",
+            tmp_path,
+            scratch=tmp_path,
+            readable=[],
+            cache=tmp_path / "cache",
+            epoch=0,
+            log=print,
+            seconds={},
+        )

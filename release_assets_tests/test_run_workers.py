@@ -14,7 +14,8 @@ import dagster as dg
 import pytest
 import requests
 
-from release_assets.run_launcher import WORKER, forked_worker, is_alive
+from release_assets.run_launcher import WORKER, is_alive, recorded_worker
+from release_assets.run_machine import Machine, this_machine
 from release_assets.run_workers import RunWorkers, WorkersError, code_version
 from release_assets_tests.hostile_server import hostile_server
 from tools.sandbox.servers import free_port, wait_until
@@ -83,14 +84,14 @@ def test_an_upgrade_is_seen_and_nothing_else(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_tags_of_a_run_that_is_retried_name_no_worker_of_the_retry() -> None:
-    worker = {"run": "first", "host": "here", "pid": 1, "since": 0.0}
-    tags = {WORKER: json.dumps(worker)}
-    first = forked_worker(dg.DagsterRun(job_name="job", run_id="first", tags=tags))
+    elsewhere = {"boot": "another", "processes": "pid:[1]", "place": ""}
+    tags = {WORKER: json.dumps({"run": "first", "machine": elsewhere, "pid": 1, "since": 0.0})}
+    first = recorded_worker(dg.DagsterRun(job_name="job", run_id="first", tags=tags))
     assert first is not None
-    assert vars(first) == worker
+    assert (first.machine, first.pid) == (Machine("another", "pid:[1]", ""), 1)
     assert not first.is_here
-    assert forked_worker(dg.DagsterRun(job_name="job", run_id="retry", tags=tags)) is None
-    assert forked_worker(dg.DagsterRun(job_name="job", run_id="first")) is None
+    assert recorded_worker(dg.DagsterRun(job_name="job", run_id="retry", tags=tags)) is None
+    assert recorded_worker(dg.DagsterRun(job_name="job", run_id="first")) is None
 
 
 class Dagster:
@@ -164,17 +165,18 @@ def dagster(tmp_path: Path) -> Iterator[Dagster]:
 @pytest.mark.timeout(300)
 def test_a_daemon_forks_its_workers_and_ends_them_in_the_ui(dagster: Dagster) -> None:
     run = dagster.launch()
-    worker = forked_worker(run)
+    worker = recorded_worker(run)
     assert worker is not None
-    assert worker.is_here
-    assert is_alive(worker.pid, started_before=worker.since)
-    assert os.getpgid(worker.pid) == os.getpgid(parent_of(worker.pid))
+    assert (pid := worker.pid) is not None
+    assert worker.machine == this_machine()
+    assert is_alive(pid, started_before=worker.since)
+    assert os.getpgid(pid) == os.getpgid(parent_of(pid))
     health = dagster.instance.run_launcher.check_run_worker_health(run)
     assert health.status.name == "RUNNING"
 
     started = time.monotonic()
     dagster.terminate(run)
     assert time.monotonic() - started < 20
-    assert wait_until(lambda: not is_alive(worker.pid, started_before=worker.since), seconds=10)
+    assert wait_until(lambda: not is_alive(pid, started_before=worker.since), seconds=10)
     assert dagster.instance.run_launcher.check_run_worker_health(run).status.name == "NOT_FOUND"
     assert dagster.instance.run_launcher.terminate(run.run_id) is False

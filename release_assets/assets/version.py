@@ -28,7 +28,7 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         kinds={"git", "python"},
         description=described(
             "Fetches the tag's commit and checks that its source declares the version that the tag names. "
-            "It tries every token and key that the rest of the run needs. Nothing is built where either fails.",
+            "It tries every token and key that the rest of the run needs. Where one fails, nothing is built.",
             needs=["git's access to the repository"],
             again="it reads the repository and changes nothing.",
         ),

@@ -108,6 +108,11 @@ def build(
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
         argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache])
+    elif os.environ.get(isolation.SETTING) == "required":
+        raise PermanentError(
+            f"builds cannot be isolated: bubblewrap does not work here, and {isolation.SETTING}=required",
+            "Allow user namespaces, on Ubuntu with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
+        )
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:

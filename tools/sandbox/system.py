@@ -29,12 +29,16 @@ ENGINE = {
 }
 REGISTRY = {"docker-registry": "docker-registry"}
 BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
+CADDY = {"caddy": "caddy"}
+COMPOSE = {"docker-compose": "docker-compose"}
 COSIGN = {"cosign": "cosign"}
 PROMETHEUS = {"prometheus": "prometheus", "promtool": "prometheus"}
 
 # Debian 12 has an engine of 2022 without the containerd image store, no buildx and no cosign: these come
 # from Debian 13. runc stays Debian 12's own, since the newer one wants a newer libc.
-FROM_TRIXIE = frozenset({"containerd", "cosign", "docker-buildx", "docker-cli", "docker.io"})
+FROM_TRIXIE = frozenset(
+    {"containerd", "cosign", "docker-buildx", "docker-cli", "docker-compose", "docker.io"}
+)
 TRIXIE_SOURCE = Path("/etc/apt/sources.list.d/release-assets.sources")
 TRIXIE_PREFERENCES = Path("/etc/apt/preferences.d/release-assets")
 POLICY = Path("/usr/sbin/policy-rc.d")
