@@ -36,7 +36,8 @@ RUN --mount=type=secret,id=ca_bundle \
     --require-hashes -r /tmp/uv.txt \
  && rm /tmp/uv.txt \
  && uv pip install --quiet --no-cache --compile-bytecode --require-hashes \
-    --constraint /source/requirements.lock --extra postgres -r /source/pyproject.toml
+    --constraint /source/requirements.lock \
+    --extra alerts --extra postgres --extra s3 --extra webhook -r /source/pyproject.toml
 
 # The code comes last, since it changes most: what is above stays in the cache.
 RUN --mount=type=secret,id=ca_bundle \
