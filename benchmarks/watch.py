@@ -1,4 +1,4 @@
-"""Watch the registry in the same way for both sides: when does the last image tag move?"""
+"""Watch the registry for the last image tag to move, in the same way for both sides."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class ProjectTree(dg.ComponentTree):
 class ReleaseGraph(dg.Component, dg.Resolvable):
     """Release one Python package: package index, GitHub release, images for several platforms.
 
-    Example:
+    A project's file:
+
         ```yaml
         type: release_assets.ReleaseGraph
         attributes:

@@ -192,9 +192,7 @@ def _package(name: str, folder: Path) -> ModuleType:
 
 
 def _in_our_words(error: BaseException, path: Path) -> DeclarationError:
-    """Return what Dagster ran into, without the lines and values of the file that it quotes: a secret may be
-    among them.
-    """
+    """Return what Dagster ran into, without the file's lines that it quotes: a secret may be among them."""
     while (
         cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     ) is not None:

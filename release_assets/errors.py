@@ -37,7 +37,7 @@ class TransientError(ReleaseError):
 
 
 def error_for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) -> ReleaseError:
-    """The error for an HTTP status of 400 and more; `wait` is what its Retry-After asks for, in seconds.
+    """Return the error for an HTTP status of 400 and more; `wait` is its Retry-After, in seconds.
 
     Transient are the answers of a server that is unwell (5xx), busy (429) or was too slow (408, 425);
     anything else would be answered the same way again.

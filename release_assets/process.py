@@ -69,7 +69,7 @@ class CommandTimedOutError(CommandFailedError):
 
 
 def environment(**needed: str) -> dict[str, str]:
-    """The surroundings of a child: those of `PASSED_ON` that are set here, then what it needs by name.
+    """Return the surroundings of a child: those of `PASSED_ON` that are set here, then what it needs by name.
 
     Our own interpreter's scripts come first on PATH, so that twine and the credential helper are found
     even where the virtual environment was never activated.
@@ -197,7 +197,7 @@ def _chunks(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes | None
 
 
 def _lines(text: bytes) -> list[bytes]:
-    """The whole lines in `text` with their ends, then what is left; more than `LINE_LIMIT` is not left."""
+    """Return the whole lines in `text` with their ends, then what is left: `LINE_LIMIT` at most."""
     *lines, last = text.split(b"\n")
     lines = [line + b"\n" for line in lines]
     return [*lines, last, b""] if len(last) > LINE_LIMIT else [*lines, last]
@@ -215,7 +215,7 @@ def started_child(
     limits: Limits | None = None,
     umask: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that runs inside the block, and whose whole process group is gone after it.
+    """Yield a child that runs inside the block, and whose whole process group is gone after it.
 
     `stdout` and `stderr` are as for Popen: a file descriptor or subprocess.PIPE. `dies_with_us` is for a
     child that the thread which starts it also waits for: the kernel ends it together with that thread.
@@ -251,7 +251,7 @@ def started_child(
 
 @functools.cache
 def _begins_with(dies_with_us: bool) -> tuple[str, ...]:
-    """What a command line begins with, where the machine has it (Linux with GNU's env and util-linux).
+    """Return what a command line begins with, where the machine has it (Linux with GNU's env and util-linux).
 
     Signals are at their defaults: in the background SIGINT is ignored, Dagster does the same to SIGTERM, and
     children inherit it, so that none would end when it is told to. And the kernel ends the child when its
@@ -271,7 +271,7 @@ def _begins_with(dies_with_us: bool) -> tuple[str, ...]:
 
 
 def _limited(limits: Limits | None) -> list[str]:
-    """What a command line goes on with, where the machine has util-linux.
+    """Return what a command line goes on with, where the machine has util-linux.
 
     Python could set limits only between fork and exec, where other threads' locks are held.
     """

@@ -176,7 +176,7 @@ def _metadata(instance: dg.DagsterInstance, node: str) -> dict[str, Any]:
 
 
 def _published(metadata: dict[str, dict[str, Any]], ui: str) -> Table:
-    """What was published: each thing with its address, and its digest below."""
+    """Return what was published: each thing with its address, and its digest below."""
     shown = Table(
         title=f"\n{PROJECT} {VERSION} is released", title_justify="left", box=None, show_header=False
     )
@@ -237,7 +237,7 @@ def _installed(running: Sandbox) -> Checked:
 
 
 def _ran(running: Sandbox, image: str, platform: str, wheel: str) -> Checked:
-    """The sample's image prints its name, version, machine and the sha256 of the wheel inside."""
+    """Return the sample's image prints its name, version, machine and the sha256 of the wheel inside."""
     what = f"docker run --platform {platform} {image}"
     credentials = running.environment["DOCKER_USERNAME"], running.environment["DOCKER_TOKEN"]
     with docker_environment(parse_repository(running.image_repository), *credentials) as env:

@@ -23,7 +23,7 @@ from release_assets.text import printable, redact
 
 
 def approval(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/approval`.
+    """Return the asset `<project>/approval`.
 
     A release that waits for an approval has not failed: the node ends without an output, and Dagster skips
     everything after it.

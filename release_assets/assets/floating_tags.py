@@ -29,7 +29,7 @@ HISTORY = 100  # manifest lists of one release that are looked through
 def floating_tags(
     project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
 ) -> dg.AssetsDefinition:
-    """The asset `<project>/floating_tags`."""
+    """Return the asset `<project>/floating_tags`."""
 
     @release_node(
         project,

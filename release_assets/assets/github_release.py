@@ -27,7 +27,7 @@ from release_assets.text import redact
 
 
 def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/github_release`."""
+    """Return the asset `<project>/github_release`."""
 
     @release_node(
         project,

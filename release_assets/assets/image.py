@@ -57,7 +57,7 @@ FORMER_RELEASES = 3  # that are looked at for an image to compare the size with
 def image(
     project: Project, image: Image, platform: str, partitions: dg.DynamicPartitionsDefinition
 ) -> dg.AssetsDefinition:
-    """The asset `<project>/image_<platform>`."""
+    """Return the asset `<project>/image_<platform>`."""
 
     @release_node(
         project,
@@ -227,7 +227,7 @@ def _former(registry: Registry, step: Step, platform: str, git_tags: Collection[
 
 
 def _runnable(registry: Registry, pushed: Manifest) -> Manifest | None:
-    """The image itself, where what was pushed is an index with its attestations; None where it is gone."""
+    """Return the image itself where an index with its attestations was pushed; None where it is gone."""
     if not pushed.is_index:
         return pushed
     digests = list(platform_images(pushed).values())
@@ -287,7 +287,7 @@ def _verify(registry: Registry, tag: str, image: Image, result: buildx.BuildResu
 def _how_it_was_built(
     request: buildx.BuildRequest, result: buildx.BuildResult, fallback: str | None
 ) -> dict[str, Any]:
-    """The metadata about builder, cache and seconds: numbers, so that the UI plots them over releases."""
+    """Return the metadata about builder, cache and seconds: numbers, which the UI plots over releases."""
     metadata: dict[str, Any] = {
         "builder": result.builder,
         "emulated": result.emulated,

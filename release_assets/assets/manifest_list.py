@@ -31,7 +31,7 @@ from release_assets.rules.image_tags import image_tag, platform_tag
 def manifest_list(
     project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
 ) -> dg.AssetsDefinition:
-    """The asset `<project>/manifest_list`."""
+    """Return the asset `<project>/manifest_list`."""
 
     @release_node(
         project,

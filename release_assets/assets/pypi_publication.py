@@ -30,7 +30,7 @@ INDEX_SECONDS = 900.0  # PyPI's page is cached for ten minutes at its edge when 
 
 
 def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/pypi_publication`."""
+    """Return the asset `<project>/pypi_publication`."""
 
     @release_node(
         project,
@@ -120,7 +120,7 @@ def _upload(step: Step, name: str, distributions: Sequence[Distribution], missin
 def _served(
     step: Step, name: str, distributions: Sequence[Distribution], *, uploaded: bool
 ) -> dict[str, IndexFile]:
-    """The files as the index serves them, once it does.
+    """Return the files as the index serves them, once it does.
 
     An answer of 200 proves nothing: a proxy may have said it. So what is not there after a while is sent once
     more, which changes nothing where the same bytes have arrived. Raises PermanentError after

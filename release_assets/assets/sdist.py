@@ -17,7 +17,7 @@ from release_assets.rules.tags import shown_tags
 
 
 def sdist(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/sdist`."""
+    """Return the asset `<project>/sdist`."""
 
     @release_node(
         project,

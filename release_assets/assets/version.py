@@ -19,7 +19,7 @@ from release_assets.text import one_line
 
 
 def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/version`."""
+    """Return the asset `<project>/version`."""
 
     @release_node(
         project,

@@ -16,7 +16,7 @@ from release_assets.project import Project
 
 
 def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset `<project>/wheel`."""
+    """Return the asset `<project>/wheel`."""
 
     @release_node(
         project,

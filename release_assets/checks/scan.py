@@ -35,7 +35,7 @@ class Finding:
 
 
 def findings(output: str) -> list[Finding]:
-    """What trivy or grype prints as JSON. Raises ValueError where it is neither's."""
+    """Return what trivy or grype prints as JSON. Raises ValueError where it is neither's."""
     report = json.loads(output)
     if not isinstance(report, dict):
         raise ValueError("it is no JSON object")
@@ -71,7 +71,7 @@ def _severity(text: str) -> str:
 
 
 def scanned(step: Step, image: Image, scan: Scan, registry: Registry, images: Mapping[str, str]) -> Found:
-    """The result of the check `scan` for the images by platform → digest.
+    """Return the result of the check `scan` for the images by platform → digest.
 
     Raises PermanentError where the scanner is missing or prints something else: that is no pass.
     """

@@ -1,0 +1,1 @@
+"""The outside world: git, package index, GitHub, registry, buildx, cosign."""

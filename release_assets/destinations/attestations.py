@@ -24,7 +24,7 @@ class BaseImage:
 
 
 def attestations(registry: Registry, image: Manifest) -> dict[str, str]:
-    """The statements attached to an image as predicate type → the blob's digest; a bare image has none."""
+    """Return an image's statements as predicate type → blob's digest; a bare image has none."""
     found = {}
     for digest in attestation_manifests(image):
         manifest = registry.manifest(digest)
@@ -36,7 +36,7 @@ def attestations(registry: Registry, image: Manifest) -> dict[str, str]:
 
 
 def provenance_statement(registry: Registry, attached: Mapping[str, str]) -> dict[str, Any] | None:
-    """The SLSA provenance among `attestations`; None where there is none that can be read."""
+    """Return the SLSA provenance among `attestations`; None where there is none that can be read."""
     digest = next((digest for name, digest in attached.items() if name.startswith(PROVENANCE)), None)
     content = registry.blob(digest) if digest else None
     try:
@@ -47,7 +47,7 @@ def provenance_statement(registry: Registry, attached: Mapping[str, str]) -> dic
 
 
 def base_images(statement: Mapping[str, Any], tools: Collection[str] = ()) -> list[BaseImage]:
-    """The images that went into a build, from its SLSA provenance (v0.2 and v1).
+    """Return the images that went into a build, from its SLSA provenance (v0.2 and v1).
 
     What only helped is left out: the Dockerfile's frontend (`# syntax=`), and `tools` such as an SBOM
     generator. Folders such as `dist` are no materials of BuildKit's.
@@ -73,6 +73,6 @@ def _docker_materials(materials: Collection[Mapping[str, Any]]) -> Iterator[tupl
 
 
 def _name_of(reference: str) -> str:
-    """An image's name without tag and digest, as BuildKit shortens it."""
+    """Return an image's name without tag and digest, as BuildKit shortens it."""
     name = re.sub(r":[^:/]*$", "", reference.partition("@")[0])
     return name.removeprefix("docker.io/").removeprefix("library/")

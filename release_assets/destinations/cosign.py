@@ -37,7 +37,7 @@ class Key:
 
 
 def check_installed(env: Mapping[str, str]) -> None:
-    """Raises PermanentError where cosign is not installed, or does not run."""
+    """Raise PermanentError where cosign is not installed, or does not run."""
     try:
         _cosign(["version"], None, env, ())
     except CommandFailedError as error:
@@ -45,7 +45,7 @@ def check_installed(env: Mapping[str, str]) -> None:
 
 
 def public_key(key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> str:
-    """The public half of the key, in PEM: whether there is one shows whether cosign can use the key.
+    """Return the public half of the key, in PEM: whether there is one shows whether cosign can use the key.
 
     Raises PermanentError where it cannot.
     """
@@ -142,7 +142,7 @@ def _cosign(
 
 
 def _offline(env: Mapping[str, str]) -> list[str]:
-    """What cosign 3 wants to hear in addition, if a signature is not to be put into the public log."""
+    """Return what cosign 3 wants to hear in addition, if a signature is not to be put into the public log."""
     text = run(["cosign", "sign", "--help"], env=env, timeout=bounds.BOUNDS.cosign_seconds)
     flags = ("--use-signing-config", "--new-bundle-format")
     return [f"{flag}=false" for flag in flags if flag in text]

@@ -19,7 +19,7 @@ from release_assets.destinations.registry import MANIFESTS
 
 @contextlib.contextmanager
 def local_cache(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Holds the cache in `folder` for a build; afterwards it has the last export's blobs and no others."""
+    """Hold the cache in `folder` for a build; afterwards it has the last export's blobs and no others."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
@@ -39,7 +39,7 @@ def local_cache(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
 
 
 def reachable_blobs(folder: Path) -> set[Path] | None:
-    """The blobs that index.json leads to; None where it is no whole OCI layout."""
+    """Return the blobs that index.json leads to; None where it is no whole OCI layout."""
     found: set[Path] = set()
     manifests = [folder / "index.json"]
     try:

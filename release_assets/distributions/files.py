@@ -152,7 +152,7 @@ SAMPLES = {"sdist": "an sdist (name-1.2.3.tar.gz)", "wheel": "a wheel (name-1.2.
 
 
 def shown(name: str) -> str:
-    """A file's name in an error or a log: as it is, or quoted where it is none that a distribution has."""
+    """Return a file's name for an error or a log: quoted where no distribution has such a name."""
     return name if NAME.fullmatch(name) else repr(name[:200])
 
 
@@ -218,7 +218,7 @@ def _opened_sdist(file: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _bounded(archive: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
-    """The members, as long as they are no more than a distribution has. Raises PermanentError."""
+    """Yield the members, as long as they are no more than a distribution has. Raises PermanentError."""
     total = 0
     for number, member in enumerate(archive):
         total += member.size
@@ -327,7 +327,7 @@ def _twine_warnings(file: Path, log: Log) -> tuple[str, ...]:
 
 
 def _check_file_name(filename: str, name: str, version: Version) -> None:
-    """Raises PermanentError unless the file's name says the same as its metadata: the index goes by both.
+    """Raise PermanentError unless the file's name says the same as its metadata: the index goes by both.
 
     Without that, a name in metadata could hold anything, and it becomes part of URLs and of release notes.
     """
@@ -353,7 +353,7 @@ def _check_file_name(filename: str, name: str, version: Version) -> None:
 
 
 def _look_through(file: Path) -> None:
-    """Raises PermanentError where the archive is a bomb or damaged, before others read it."""
+    """Raise PermanentError where the archive is a bomb or damaged, before others read it."""
     try:
         if file.suffix == ".whl":
             with zipfile.ZipFile(file) as archive:
@@ -439,7 +439,7 @@ def _contents(file: Path) -> Mapping[str, str]:
 
 
 def _digest_of(stream: IO[bytes] | None) -> str:
-    """The hexadecimal sha256 of a member's bytes, piece by piece; links have none."""
+    """Return the hexadecimal sha256 of a member's bytes, piece by piece; links have none."""
     digest = hashlib.sha256()
     if stream is not None:
         with stream:

@@ -40,7 +40,7 @@ def is_available() -> bool:
 def isolated(
     argv: Sequence[str], *, readable: Iterable[Path], writable: Iterable[Path], network: bool = True
 ) -> list[str]:
-    """The command line that runs `argv` and shows it system folders, our interpreter, and the given paths.
+    """Return the command line that runs `argv` and shows it system folders, our interpreter and the paths.
 
     It has process ids of its own, so that no environment of a parent can be read, and a /tmp of its own.
     It has no capabilities: bubblewrap leaves root all of them, and with those what is shown read-only can be

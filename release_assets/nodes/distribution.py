@@ -75,7 +75,7 @@ def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[
 
 
 def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) -> Path:
-    """The file that the index serves under the name of ours, in `folder`, where its contents are ours.
+    """Return the file that the index serves under the name of ours, in `folder`, where its contents are ours.
 
     The build code must never have seen the folder: it could have left a link there that leads elsewhere.
 

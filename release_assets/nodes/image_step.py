@@ -42,7 +42,7 @@ def reason_for(run_tags: Mapping[str, str]) -> str:
 
 
 def image_name(platform: str) -> str:
-    """The asset's name: `image_linux_amd64` for linux/amd64."""
+    """Return the asset's name: `image_linux_amd64` for linux/amd64."""
     return f"image_{platform.replace('/', '_')}"
 
 
@@ -56,7 +56,7 @@ class ImageSource:
 
 
 def image_source(step: Step) -> ImageSource:
-    """The newest rebuild tag's commit where the release has one, else the release's own."""
+    """Return the newest rebuild tag's commit where the release has one, else the release's own."""
     rebuilds = [
         (step.mirror.fetch(step.remote_tags[name]), name)
         for name in rebuild_tags(step.tag, step.remote_tags, step.project.tags.patterns)
@@ -69,7 +69,7 @@ def image_source(step: Step) -> ImageSource:
 
 
 def login_variables(image: Image) -> tuple[str, ...]:
-    """The variables of the registry's login; none for a registry on this machine that was given neither."""
+    """Return the variables of the registry's login; none for one on this machine that was given neither."""
     variables = image.username_env, image.token_env
     host = parse_repository(image.repository).host
     return variables if read_secrets(variables) or not is_loopback(f"//{host}") else ()
@@ -87,12 +87,12 @@ def image_credentials(step: Step, image: Image) -> tuple[str, str] | None:
 
 
 def image_registry(step: Step, image: Image) -> Registry:
-    """The registry that holds the project's images."""
+    """Return the registry that holds the project's images."""
     return registry_of(image, image_credentials(step, image))
 
 
 def registry_of(image: Image, credentials: tuple[str, str] | None) -> Registry:
-    """The registry that holds the image, asked with user and token, or as anybody."""
+    """Return the registry that holds the image, asked with user and token, or as anybody."""
     return Registry(
         replace(parse_repository(image.repository), allow_http=image.allow_http),
         username=credentials[0] if credentials else None,
@@ -110,7 +110,7 @@ def observing_registry(image: Image) -> Registry:
 
 @contextlib.contextmanager
 def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
-    """The environment of docker's commands: logged in for the block, with nothing written that is secret."""
+    """Yield the environment of docker's commands: logged in for the block, and nothing secret is written."""
     credentials = image_credentials(step, image)
     with buildx.docker_environment(
         parse_repository(image.repository),
@@ -121,7 +121,7 @@ def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
 
 
 def published_files(step: Step, scratch: Path) -> Path:
-    """A folder with the sdist and the wheel that the index serves for the release, named `dist`.
+    """Return a folder with the sdist and the wheel that the index serves for the release, named `dist`.
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
     elsewhere are built all the same. Empty where nothing is published.
@@ -158,13 +158,13 @@ def published_files(step: Step, scratch: Path) -> Path:
 
 
 def compressed_size(manifest: Manifest) -> int:
-    """The bytes that somebody downloads for one platform's image: its config and its layers."""
+    """Return the bytes that somebody downloads for one platform's image: its config and its layers."""
     content = manifest.parsed()
     return sum(int(blob.get("size") or 0) for blob in [content.get("config") or {}, *content["layers"]])
 
 
 def published_images(step: Step, git_tags: Iterable[str], image_tags: set[str]) -> set[Version]:
-    """The versions of the release's channel that git has a tag for and the registry a manifest list."""
+    """Return the versions of the channel that git has a tag for and the registry a manifest list."""
     return published_versions(step.release, git_tags, image_tags, step.project.tags.patterns)
 
 
@@ -193,7 +193,7 @@ def registry_link(image: Image, project: Project, tag: str) -> dict[str, dg.Meta
 
 
 def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:
-    """The labels of the release's image, built from this commit."""
+    """Return the labels of the release's image, built from this commit."""
     return image_labels(
         version=str(step.release.version),
         revision=commit.sha,

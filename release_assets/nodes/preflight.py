@@ -49,7 +49,7 @@ class Need:
 
 
 def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool = True) -> list[Need]:
-    """What a release of this channel needs, in its order; without the `index` or GitHub (`hub`) on demand."""
+    """Return what a release of this channel needs, in its order; `index` and GitHub (`hub`) on demand."""
     # No builder, no scanner: they may be on the images' machine only. `release-assets check` looks at them.
     target, image = project.index_for(channel), project.image
     found: list[Need] = []
@@ -163,7 +163,7 @@ def in_one(tag: str, errors: Sequence[ReleaseError]) -> ReleaseError:
 
 
 def _values(*variables: str) -> list[str]:
-    """What the variables hold. Raises UnsetError that names all of them that are not set."""
+    """Return what the variables hold. Raises UnsetError that names all of them that are not set."""
     values = [read_secret(variable) for variable in variables]
     unset = [variable for variable, value in zip(variables, values, strict=True) if not value]
     if unset:

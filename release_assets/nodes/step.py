@@ -74,10 +74,12 @@ class Step:
 
     @cached_property
     def mirror(self) -> git.Mirror:
+        """The local mirror of the project's repository."""
         return git.Mirror(self.project.repository, self._local_folder / "mirrors")
 
     @cached_property
     def store(self) -> DistributionStore:
+        """Where the release's sdist and wheel are kept."""
         root = os.environ.get("RELEASE_ASSETS_STORE") or str(self._local_folder / "distributions")
         return DistributionStore(open_root(root), self.project.project, self.tag.name)
 
@@ -108,7 +110,7 @@ class Step:
 
     @property
     def build_cache(self) -> Path:
-        """uv's cache for build environments; each project has its own, since its build code writes to it."""
+        """The cache of uv for build environments: the project's own, since its build code writes to it."""
         return self._local_folder / "uv" / self.project.project
 
     @property
@@ -117,7 +119,7 @@ class Step:
         return self._local_folder / "images" / self.project.project
 
     def kept(self, kind: Kind) -> Distribution:
-        """The kept sdist or wheel of the tag's commit. Raises PermanentError when it was not built yet."""
+        """Return the kept file of the tag's commit. Raises PermanentError where it was not built yet."""
         kept = self.store.find(kind)
         if kept is None or kept.commit != self.release.commit:
             raise PermanentError(
@@ -138,7 +140,7 @@ class Step:
         return bool(self.context.instance.fetch_materializations(records, limit=1).records)
 
     def read_source(self, commit: str, name: str) -> str | None:
-        """A file of the package's folder at a commit, None when there is none."""
+        """Return a file of the package's folder at a commit, None when there is none."""
         if (commit, name) not in self._sources:
             self.mirror.fetch(commit)
             path = str(Path(self.project.package.directory) / name)
@@ -150,7 +152,7 @@ class Step:
         return bool(read_secrets(variables))
 
     def secret(self, variable: str, purpose: str) -> str:
-        """The value of a variable that the YAML names. Raises PermanentError when it is not set."""
+        """Return the value of a variable that the YAML names. Raises PermanentError when it is not set."""
         value = read_secret(variable)
         if not value:
             raise PermanentError(
@@ -160,16 +162,16 @@ class Step:
         return value
 
     def say(self, line: str) -> None:
-        """A line for the event log: what a maintainer who watches wants to know."""
+        """Return a line for the event log: what a maintainer who watches wants to know."""
         self.context.log.info(printable(redact(line, self.secrets)))
 
     def output(self, line: str) -> None:
-        """A line of a child's output, for the step's standard output while it runs."""
+        """Return a line of a child's output, for the step's standard output while it runs."""
         print(printable(redact(line, self.secrets)), flush=True)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what happens inside; a stage that comes twice adds up."""
+        """Time what happens inside; a stage that comes twice adds up."""
         started = time.monotonic()
         try:
             yield
@@ -178,7 +180,7 @@ class Step:
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """A temporary folder that is gone after the block, whatever a build left in it."""
+        """Yield a temporary folder that is gone after the block, whatever a build left in it."""
         path = Path(tempfile.mkdtemp(prefix=f"{self.project.project}-"))
         try:
             yield path

@@ -8,7 +8,7 @@ from datetime import datetime
 def image_labels(
     *, version: str, revision: str, source: str | None, created: datetime, licenses: str | None
 ) -> dict[str, str]:
-    """The labels by the names of OCI's image-spec; `created` is the commit's time, so that they reproduce."""
+    """Return the labels by OCI's names; `created` is the commit's time, so that they reproduce."""
     named = {
         "version": version,
         "revision": revision,

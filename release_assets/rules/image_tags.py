@@ -10,7 +10,7 @@ from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, TagP
 
 
 def image_tag(version: Version, channel: Channel) -> str:
-    """The tag that does not float: `1.2.3`, or `test-1.2.3` for a test release.
+    """Return the tag that does not float: `1.2.3`, or `test-1.2.3` for a test release.
 
     It has three numbers at least, so that the image of release 1.2 is `1.2.0`: `1.2` is a floating tag.
     An epoch's `!` is no character of image tags (distribution spec) and becomes `-`.
@@ -22,7 +22,7 @@ def image_tag(version: Version, channel: Channel) -> str:
 
 
 def platform_tag(version: Version, channel: Channel, platform: str) -> str:
-    """The tag of one platform's image: `1.2.3-amd64` for linux/amd64, `1.2.3-arm-v7` for linux/arm/v7."""
+    """Return the tag of one platform's image: `1.2.3-amd64`, or `1.2.3-arm-v7` for linux/arm/v7."""
     return f"{image_tag(version, channel)}-{platform_suffix(platform)}"
 
 
@@ -32,7 +32,7 @@ def platform_suffix(platform: str) -> str:
 
 
 def floating_tags(version: Version, channel: Channel) -> dict[str, tuple[int, ...]]:
-    """The floating tags that a release may hold, each with the series that competes for it.
+    """Return the floating tags that a release may hold, each with the series that competes for it.
 
     A series is a prefix of (epoch, major, minor): `1.2` is for (0, 1, 2), `latest` for (). A prerelease
     has no floating tag, and a test release has `test-latest` only.

@@ -21,7 +21,7 @@ OWN = re.compile(r"(gitlab|gitea|forgejo)\..+")
 
 
 def web_url(project: Project) -> str | None:
-    """The repository's page, None where the API's address does not tell it.
+    """Return the repository's page, None where the API's address does not tell it.
 
     api.github.com belongs to github.com; a GitHub Enterprise server has its API below /api/v3.
     """
@@ -86,7 +86,7 @@ def _parts_of(remote: str) -> tuple[str, str, str]:
 
 
 def commit_link(project: Project, commit: str) -> dg.MetadataValue:
-    """The commit as a link where there is a page for it, else its sha."""
+    """Return the commit as a link where there is a page for it, else its sha."""
     url = web_url(project)
     return dg.MetadataValue.url(f"{url}/commit/{commit}") if url else dg.MetadataValue.text(commit)
 

@@ -38,6 +38,7 @@ class TagPatterns:
     rebuild: str = "docker-rebuild-v{version}"
 
     def by_kind(self) -> Mapping[TagKind, str]:
+        """Return each kind's pattern."""
         return {TagKind.RELEASE: self.release, TagKind.TEST: self.test, TagKind.REBUILD: self.rebuild}
 
 
@@ -69,7 +70,7 @@ class Release:
 
 
 def parse_tag(name: str, patterns: TagPatterns) -> ParsedTag | MalformedTag | None:
-    """What the tag `name` asks for; None when it matches no pattern and is none of our business.
+    """Return what the tag `name` asks for; None when it matches no pattern and is none of our business.
 
     Where several patterns match (`v{version}` and `{version}`, say) the one with the longest literal
     text decides. Versions are PEP 440's, so `v1.2.3-rc.1` is 1.2.3rc1 and `v1.2.3-1` is 1.2.3.post1.
@@ -138,14 +139,14 @@ def shown_tags(release: ParsedTag, remote: Mapping[str, str], patterns: TagPatte
 
 
 def channel_of(kind: TagKind, version: Version) -> Channel:
-    """The channel of a release: a/b/rc/dev versions are prereleases, post-releases are stable (PEP 440)."""
+    """Return the channel: a/b/rc/dev versions are prereleases, post-releases are stable (PEP 440)."""
     if kind is TagKind.TEST:
         return Channel.TEST
     return Channel.PRERELEASE if version.is_prerelease else Channel.STABLE
 
 
 def release_versions(names: Iterable[str], patterns: TagPatterns) -> set[Version]:
-    """The versions of all well-formed release tags (neither test nor rebuild tags) among `names`."""
+    """Return the versions of all well-formed release tags (neither test nor rebuild tags) among `names`."""
     parsed = (parse_tag(name, patterns) for name in names)
     return {tag.version for tag in parsed if isinstance(tag, ParsedTag) and tag.kind is TagKind.RELEASE}
 

@@ -79,7 +79,7 @@ def lost_retries(project: Project, jobs: list[dg.UnresolvedAssetJobDefinition]) 
 
 
 def _again(run: dg.DagsterRun, job_name: str, partition: str) -> dg.RunRequest:
-    """The same run once more: what it selected, and its own tags, but not those that Dagster added."""
+    """Return the same run once more: what it selected, and its own tags, but not those that Dagster added."""
     return dg.RunRequest(
         run_key=f"lost retry of {run.run_id}",
         job_name=job_name,

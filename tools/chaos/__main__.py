@@ -77,7 +77,6 @@ def main(kills: int, seed: int, lanes: int, matrix: bool, state: Path, as_json: 
 
 def _fill(stands: Stands, new: NewMaintainer, say: Callable[[str], None]) -> Iterable[Row]:
     """Every cell's row, as they come. The longest waits begin first."""
-
     order = sorted(cells(), key=lambda cell: (cell.passes, cell.kind not in {"silence", "stale", "trickle"}))
     with ThreadPoolExecutor(CELLS_AT_ONCE) as pool:
         for future in as_completed([pool.submit(run_cell, cell, stands, new) for cell in order]):
@@ -99,7 +98,6 @@ def kill(
     victims: Sequence[str] | None = None,
 ) -> tuple[list[Release], int, list[str]]:
     """Kill so many times; the releases, how often floating tags were looked at, and what was wrong there."""
-
     if kills == 0:
         return [], 0, []
     made = [Lane(new, stands, folder, seed * 1000 + number, say) for number in range(lanes)]
@@ -130,7 +128,7 @@ def _leaks_of(new: NewMaintainer, stands: Stands, folder: Path) -> list[str]:
 
 
 def markdown(result: Result, seed: int) -> str:
-    """The tables, for a terminal and for the documentation."""
+    """Return the tables, for a terminal and for the documentation."""
     lines = []
     if result.releases:
         lines += _table_of_kills(result)
@@ -194,7 +192,7 @@ def _table_of_cells(rows: Sequence[Row]) -> list[str]:
 
 
 def _counts(wrong: Sequence[str], *kinds: str) -> str:
-    """The last columns."""
+    """Return the last columns."""
     return " | ".join(str(count(wrong, kind)) for kind in kinds)
 
 

@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
 def git_server(
     root: Path, *, authorization: str | None = None, tls: ssl.SSLContext | None = None, lfs_status: int = 200
 ) -> Iterator[int]:
-    """Serves the repositories below `root` inside the block, on the port of loopback that is yielded.
+    """Serve the repositories below `root` inside the block, on the port of loopback that is yielded.
 
     `authorization` is a header's value without which it responds 401; `lfs_status` is that of LFS objects.
     """

@@ -58,7 +58,7 @@ def _wrong_with_images(maintainer: Maintainer, version: str) -> list[str]:
 
 
 def incomplete(maintainer: Maintainer, manifest: Manifest) -> list[str]:
-    """What a manifest list lacks of the declared platforms, or has beside them."""
+    """Return what a manifest list lacks of the declared platforms, or has beside them."""
     images = platform_images(manifest) if manifest.is_index else {}
     declared = set(maintainer.attributes["image"].get("platforms", ["linux/amd64", "linux/arm64"]))
     wrong = [] if set(images) == declared else [f"lost: the manifest list has {sorted(images)}"]
@@ -80,7 +80,7 @@ def _forms(secrets: Iterable[str]) -> dict[bytes, str]:
 
 
 def leaks(files: Iterable[Path], secrets: Iterable[str]) -> list[str]:
-    """The files that hold a secret, packed or not."""
+    """Return the files that hold a secret, packed or not."""
     forms = _forms(secrets)
     found = []
     for file in files:
@@ -105,7 +105,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def leaks_in_registry(maintainer: Maintainer, secrets: Iterable[str]) -> list[str]:
-    """What of the secrets can be pulled: from manifests, configs (history), layers, attestations, caches."""
+    """Return what of the secrets can be pulled: manifests, configs, layers, attestations, caches."""
     registry = maintainer.registry
     forms = _forms(secrets)
     found: list[str] = []
@@ -158,7 +158,7 @@ fragment entry on MetadataEntry {
 
 
 def leaks_in_graphql(url: str, secrets: Iterable[str]) -> list[str]:
-    """What of the secrets Dagster's webserver tells anybody who asks for all runs and their events."""
+    """Return what of the secrets Dagster's webserver tells anybody who asks for all runs and their events."""
     answer = requests.post(f"{url}/graphql", json={"query": EVERYTHING}, timeout=120)
     answer.raise_for_status()
     if "errors" in answer.json() or "MaterializationEvent" not in answer.text:

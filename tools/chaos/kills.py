@@ -117,7 +117,7 @@ class Lane:
                 self._release(instance, daemon, enough, victims)
 
     def floating_tags(self) -> list[str]:
-        """The floating tags that the release at work may move."""
+        """Return the floating tags that the release at work may move."""
         newest = self.releases[-1:]
         return [tag for made in newest for tag in floating_tags(Version(made.version), Channel.STABLE)]
 
@@ -210,7 +210,7 @@ class Lane:
         return False
 
     def _at_work(self, instance: dg.DagsterInstance, tag: str) -> dg.DagsterRun | None:
-        """The run of the tag that has a worker; one whose worker was killed is Dagster's to notice."""
+        """Return the run of the tag that has a worker; one whose worker was killed is Dagster's to notice."""
         started = dg.RunsFilter(tags={"dagster/partition": tag}, statuses=[dg.DagsterRunStatus.STARTED])
         for run in instance.get_runs(started):
             worker = worker_of(instance, run.run_id)
@@ -231,7 +231,7 @@ class Lane:
         )
 
     def _launch(self, tag: str, half: str) -> None:
-        """What a maintainer does in the UI, on Dagster's command line: materialize the job again."""
+        """Return what a maintainer does in the UI, on Dagster's command line: materialize the job again."""
         subprocess.run(
             [
                 Path(sys.executable).with_name("dagster"), "job", "launch",
@@ -275,7 +275,7 @@ class _Daemon:
 
 
 def _nodes_at_work(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
-    """The nodes of a run that have begun and not ended."""
+    """Return the nodes of a run that have begun and not ended."""
     return [
         step.step_key.rpartition("__")[2]
         for step in instance.get_run_step_stats(run.run_id)
@@ -297,7 +297,7 @@ def kill_everything_of(home: Path) -> int:
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """The processes that have this DAGSTER_HOME.
+    """Return the processes that have this DAGSTER_HOME.
 
     Those are daemon, code server, run workers and steps; what they have started has another environment.
     """

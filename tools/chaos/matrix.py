@@ -119,7 +119,7 @@ def run_cell(cell: Cell, stands: Stands, new: NewMaintainer) -> Row:
 
 
 def built_first(store: Path, project: str, tag: str) -> dict[str, str]:
-    """The name and sha256 of the files that the store keeps."""
+    """Return the name and sha256 of the files that the store keeps."""
     kept = (
         Distribution.model_validate_json(record.read_text())
         for record in (store / project / tag).glob("*.json")
@@ -146,7 +146,7 @@ def _begins(destination: str) -> Callable[[str, str], bool]:
 
 
 def _through_a_proxy(cell: Cell, maintainer: Maintainer, stack: ExitStack) -> tuple[dict[str, Any], Proxy]:
-    """The project's attributes with one destination behind a proxy, and the proxy."""
+    """Return the project's attributes with one destination behind a proxy, and the proxy."""
     attributes: dict[str, Any] = json.loads(json.dumps(maintainer.attributes))
     match cell.destination:
         case "index":
@@ -176,7 +176,7 @@ def _through_a_proxy(cell: Cell, maintainer: Maintainer, stack: ExitStack) -> tu
 
 
 def _release(cell: Cell, maintainer: Maintainer, attributes: dict[str, Any], attempt: str) -> Outcome:
-    """A release in a process of its own; its last line says what came of it."""
+    """Return a release in a process of its own; its last line says what came of it."""
     home, patience = maintainer.home / attempt, 2 * cell.seconds
     store = str(maintainer.home / "distributions")
     try:
@@ -197,7 +197,7 @@ def _release(cell: Cell, maintainer: Maintainer, attributes: dict[str, Any], att
 
 
 def _unclear(cell: Cell, words: str, port: int) -> Iterator[str]:
-    """What the words of a failure lack: where, which status, what to do."""
+    """Yield what the words of a failure lack: where, which status, what to do."""
     if f":{port}" not in words:
         yield f"the words do not name the destination: {words}"
     status = "500" if cell.kind == "echo" else cell.kind.partition("-")[0]

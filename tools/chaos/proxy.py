@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _echo(status: int, authorization: str) -> Answer:
-    """An answer that repeats our credentials, as sent and decoded, wherever it has words."""
+    """Return an answer that repeats our credentials, as sent and decoded, wherever it has words."""
     sent = authorization.rpartition(" ")[2]
     decoded = ""
     with contextlib.suppress(ValueError):
@@ -211,12 +211,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is what this is about."""
+        """Return a client that goes away in the middle is what this is about."""
 
 
 @contextlib.contextmanager
 def proxy_before(upstream: int, *, rewrite: bool = False) -> Iterator[Proxy]:
-    """A proxy that runs inside the block, before the server on this port of loopback."""
+    """Yield a proxy that runs inside the block, before the server on this port of loopback."""
 
     class Handler(_Handler):
         pass

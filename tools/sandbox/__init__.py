@@ -58,7 +58,7 @@ class Sandbox:
         return self.environment["DOCKER_USERNAME"]
 
     def defs_yaml(self, project: str = "sampleproject") -> str:
-        """The text of a `defs.yaml` that releases the sample project, under this name, to the sandbox."""
+        """Return a `defs.yaml` that releases the sample project, under this name, to the sandbox."""
         attributes = {
             "project": project,
             "repository": self.git,
@@ -154,7 +154,7 @@ def _no_proxy_for_loopback() -> dict[str, str]:
 
 @contextlib.contextmanager
 def _torn_down_in_peace(say: Callable[[str], None]) -> Iterator[ExitStack]:
-    """A stack that is closed also on SIGTERM, and whose closing no second Ctrl-C cuts short.
+    """Yield a stack that is closed also on SIGTERM, and whose closing no second Ctrl-C cuts short.
 
     Every step of the closing has a bound of its own, so it ends. In other threads signals are not ours.
     """

@@ -49,7 +49,7 @@ def sandbox(state: Path, as_json: bool) -> None:
 
 
 def _write_settings(state: Path, running: Sandbox) -> Path:
-    """A defs.yaml for the sample project, and the variables to set, in a file that only the user can read."""
+    """Return a defs.yaml for the sample project, and the variables in a file that only the user can read."""
     definitions = state / "defs" / "sampleproject"
     definitions.mkdir(parents=True, exist_ok=True)
     (definitions / "defs.yaml").write_text(running.defs_yaml())

@@ -129,7 +129,7 @@ def _json(value: object) -> bytes:
 
 
 def _layers(state: Path, say: Callable[[str], None]) -> dict[str, Path]:
-    """The compressed layer of each architecture, beside it a file with the digest of what is in it."""
+    """Return the compressed layer of each architecture, beside it a file with the digest of what is in it."""
     # This file is the recipe: when it changes, so does the folder.
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     kept = state / f"base-image-{recipe}"
@@ -238,7 +238,7 @@ def _make_layer(root: Path, compiled: dict[str, bytes], layer: Path) -> None:
 
 
 def _kept(members: Iterable[tarfile.TarInfo]) -> Iterator[tarfile.TarInfo]:
-    """The members that go into the image, with one date, so that the same packages make the same layer."""
+    """Yield the image's members with one date, so that the same packages make the same layer."""
     for member in members:
         path = member.name.removeprefix("./")
         parts = path.split("/")

@@ -78,7 +78,7 @@ class Engine:
 
 
 def reachable_engine() -> Engine | None:
-    """The engine that `docker` talks to by itself: of DOCKER_HOST, of the current context, or the default."""
+    """Return the engine that `docker` talks to: of DOCKER_HOST, of the current context, or the default."""
     env = _client_environment(**_named(("DOCKER_HOST", "DOCKER_CONTEXT")))
     try:
         process.run(["docker", "version", "--format", "{{.Server.Version}}"], env=env, timeout=15)
@@ -91,7 +91,7 @@ def reachable_engine() -> Engine | None:
 
 @contextlib.contextmanager
 def docker_engine(state: Path, *, say: Callable[[str], None]) -> Iterator[Engine]:
-    """The engine that is reachable, exactly as it is; otherwise our own, which keeps its storage in `state`.
+    """Yield the reachable engine, exactly as it is; otherwise our own, which keeps its storage in `state`.
 
     Raises SandboxError where neither is possible, or where the engine cannot run both platforms.
     Enter it in a thread that lives as long as the block: our own engine is killed when that thread dies.
@@ -117,7 +117,7 @@ def docker_engine(state: Path, *, say: Callable[[str], None]) -> Iterator[Engine
 
 @contextlib.contextmanager
 def own_engine(state: Path) -> Iterator[Engine]:
-    """A dockerd in namespaces of its own: when its first process ends, the kernel ends all the others.
+    """Yield a dockerd in namespaces of its own: when its first process ends, the kernel ends all the others.
 
     So neither containerd nor a container nor a mount can be left behind, even if we are killed.
     """
@@ -179,7 +179,7 @@ def own_engine(state: Path) -> Iterator[Engine]:
 
 
 def bridge_name(folder: Path) -> str:
-    """The name of the bridge of an engine with its storage in `folder`: the same each time.
+    """Return the name of the bridge of an engine with its storage in `folder`: the same each time.
 
     Never docker0, which is the bridge of whatever other engine there is on this machine.
     """
@@ -203,7 +203,7 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _bridge(name: str) -> Iterator[None]:
-    """A network bridge for the engine; afterwards neither it nor a firewall rule that names it is there."""
+    """Yield a network bridge for the engine; afterwards neither it nor its firewall rules are there."""
     _remove_bridge(name)  # of a sandbox that was killed
     try:
         _ip("link", "add", name, "type", "bridge")

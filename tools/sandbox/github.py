@@ -32,7 +32,7 @@ class GitHubServer:
 def github_server(
     folder: Path, *, state: Path, name: str = "sampleproject", apps: Sequence[Mapping[str, object]] = ()
 ) -> Iterator[GitHubServer]:
-    """A server with one repository called `name`; `folder` holds its log, `state` keeps its program.
+    """Yield a server with one repository called `name`; `folder` holds its log, `state` keeps its program.
 
     `apps` are GitHub Apps as emulate's seed has them: their tokens have permissions, which others lack.
     """
@@ -66,7 +66,7 @@ def github_server(
 
 
 def _emulate(state: Path) -> Path:
-    """The node_modules folder of our lock file; installed once, in a folder named after the lock."""
+    """Return the node_modules folder of our lock file; installed once, in a folder named after the lock."""
     lock = (NPM_PACKAGE / "package-lock.json").read_bytes()
     installed = state / f"emulate-{hashlib.sha256(lock).hexdigest()[:12]}"
     if not installed.exists():

@@ -30,7 +30,7 @@ class Registry:
 def registry_server(
     folder: Path, *, container_on: Engine | None = None, say: Callable[[str], None]
 ) -> Iterator[Registry]:
-    """An empty registry: Docker Hub's image in a container on that engine, or else Debian's docker-registry.
+    """Yield an empty registry: Docker Hub's image on that engine, or else Debian's docker-registry.
 
     `folder` holds its storage and its log. Both allow manifests to be deleted, as Docker Hub does.
     """

@@ -78,7 +78,7 @@ def make_sample_project(folder: Path, *, state: Path) -> SampleProject:
 
 
 def _sdist(state: Path) -> Path:
-    """The sdist, from PyPI the first time; the same bytes every time."""
+    """Return the sdist, from PyPI the first time; the same bytes every time."""
     kept = state / SDIST
     if not kept.exists():
         content = _download()

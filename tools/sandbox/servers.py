@@ -25,7 +25,7 @@ class SandboxError(ReleaseError):
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on at this moment."""
+    """Return a port of loopback that nobody listens on at this moment."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def loopback_session() -> requests.Session:
-    """A session that ignores proxies and ~/.netrc: neither is meant for a server on loopback."""
+    """Return a session that ignores proxies and ~/.netrc: neither is meant for a server on loopback."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -90,6 +90,6 @@ def running_server(
 
 
 def log_tail(log: Path) -> str:
-    """The last lines of a log file, or a word that there are none."""
+    """Return the last lines of a log file, or a word that there are none."""
     with log.open(errors="replace") as lines:
         return "".join(deque(lines, maxlen=LOG_LINES)).rstrip() or "(its log is empty)"

@@ -28,7 +28,7 @@ class Stack:
 
     @classmethod
     def at(cls, home: Path, *, definitions: Mapping[str, str], variables: Mapping[str, str]) -> Stack:
-        """A home with the defs.yaml texts of `definitions` (by project); `variables` join the environment."""
+        """Return a home with the defs.yaml texts of `definitions`; `variables` join the environment."""
         if not DAGSTER_YAML.is_file():
             raise SandboxError(
                 "the demo needs the project's dagster.yaml, which an installed package does not have",
@@ -48,13 +48,13 @@ class Stack:
 
     @contextlib.contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        """The instance that the processes share, to look at."""
+        """Yield the instance that the processes share, to look at."""
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
             yield instance
 
     @contextlib.contextmanager
     def daemon(self) -> Iterator[None]:
-        """The daemon runs inside the block: sensors tick and runs are launched."""
+        """Yield the daemon runs inside the block: sensors tick and runs are launched."""
         log = self.home / "daemon.log"
         with running_server(
             "dagster-daemon",
@@ -67,7 +67,7 @@ class Stack:
 
     @contextlib.contextmanager
     def webserver(self, port: int) -> Iterator[str]:
-        """The UI runs inside the block, at the address that is yielded."""
+        """Yield the UI runs inside the block, at the address that is yielded."""
         url = f"http://127.0.0.1:{port}"
         with running_server(
             "dagster-webserver",

@@ -57,7 +57,7 @@ PLUGIN_FOLDERS = (
 
 
 def environment(**needed: str) -> dict[str, str]:
-    """The surroundings of a system command: as for every child, with the administrator's programs on PATH."""
+    """Return the surroundings of a system command: the administrator's programs are on PATH."""
     env = process.environment(**needed)
     env["PATH"] = os.pathsep.join([env["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"])
     return env
@@ -73,7 +73,7 @@ def find_program(name: str) -> Path | None:
 
 
 def missing_packages(*tables: dict[str, str]) -> list[str]:
-    """The packages of these tables (ENGINE, REGISTRY, BASE_IMAGE) whose programs are not here, sorted."""
+    """Return the packages of these tables (ENGINE, REGISTRY) whose programs are not here, sorted."""
     native = f"qemu-{os.uname().machine}-static"  # nobody emulates the machine's own processor
     return sorted({
         package
@@ -132,7 +132,7 @@ def install(packages: Iterable[str], *, why: str, say: Callable[[str], None]) ->
 
 
 def debian_mirror() -> str:
-    """The URL of the Debian mirror that this machine uses.
+    """Return the URL of the Debian mirror that this machine uses.
 
     Raises SandboxError where apt knows none.
     """

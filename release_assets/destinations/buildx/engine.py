@@ -47,7 +47,7 @@ class Engine:
 def choose_engine(
     builder: str | None, env: Mapping[str, str], *, emulate_unreachable: bool
 ) -> tuple[Engine, str | None]:
-    """What is to build, and why that is not the builder that was named; None where it is.
+    """Return what is to build, and why that is not the builder that was named; None where it is.
 
     Raises as `observe_engine` does. A name that nobody knows is a mistake in the YAML, which no emulation
     hides.
@@ -61,7 +61,7 @@ def choose_engine(
 
 
 def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
-    """The engine that `builder` names, a buildx builder or a docker context; None: the one docker uses.
+    """Return the engine that `builder` names, a buildx builder or docker context; None: the one docker uses.
 
     It is started if it is a builder that rests. Raises PermanentError where it does not exist or where
     docker or buildx are missing or too old, TransientError where it cannot be reached.
@@ -126,7 +126,7 @@ def _engine_error(name: str, said: str) -> ReleaseError:
 
 
 def _buildx_version(env: Mapping[str, str]) -> tuple[int, int]:
-    """The version of buildx. Raises PermanentError where it is missing or too old."""
+    """Return the version of buildx. Raises PermanentError where it is missing or too old."""
     try:
         said = run(["docker", "buildx", "version"], env=env, timeout=bounds.BOUNDS.engine_look_seconds)
     except CommandFailedError as error:
@@ -149,7 +149,7 @@ def parsed_version(said: str) -> tuple[int, int]:
 
 
 def docker_argv(builder: str | None, contexts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The beginning of docker's commands and, after it, of buildx's, for a builder or a context's name."""
+    """Return how docker's commands begin and, after it, buildx's, for the name of a builder or a context."""
     if builder is None:
         return ("docker",), ("buildx",)
     if builder in contexts:
@@ -171,14 +171,14 @@ def check_platform(engine: Engine, platform: str) -> None:
 
 
 def inspected_platforms(description: str) -> frozenset[str]:
-    """The platforms that `docker buildx inspect` lists, of all of a builder's nodes."""
+    """Return the platforms that `docker buildx inspect` lists, of all of a builder's nodes."""
     lines = re.findall(r"^\s*Platforms:\s*(.+)$", description, re.MULTILINE)
     # A star marks those that somebody named when the builder was made.
     return frozenset(name.strip().rstrip("*") for line in lines for name in line.split(","))
 
 
 def native_platforms(description: str) -> frozenset[str]:
-    """The platform of each node's machine: BuildKit lists it first, before those that QEMU runs."""
+    """Return the platform of each node's machine: BuildKit lists it first, before those that QEMU runs."""
     lines = re.findall(r"^\s*Platforms:\s*([^\s,]+)", description, re.MULTILINE)
     return frozenset(name.rstrip("*") for name in lines)
 

@@ -141,7 +141,7 @@ def cache_warning(request: BuildRequest, engine: Engine, progress: Progress) -> 
 
 
 def _pushed_digest(metadata: Path, request: BuildRequest) -> str:
-    """What buildx says it pushed. (Its containerimage.config.digest is the same with containerd's store.)"""
+    """Return what buildx says it pushed; containerimage.config.digest is the same with containerd's store."""
     try:
         return str(json.loads(metadata.read_text())["containerimage.digest"])
     except (OSError, ValueError, KeyError, TypeError):

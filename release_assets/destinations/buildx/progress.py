@@ -146,7 +146,7 @@ class Progress:
             self._log(_printable(line))
 
     def at_work(self) -> str:
-        """What has begun and not ended."""
+        """Return what has begun and not ended."""
         return ", ".join(self._at_work()) or "nothing"
 
     def only_pushes(self) -> bool:
@@ -190,7 +190,7 @@ class Progress:
         return Failure(failed[0].name if failed else "", said, [])
 
     def steps(self) -> list[BuiltStep]:
-        """The Dockerfile's steps, in the order in which they began."""
+        """Return the Dockerfile's steps, in the order in which they began."""
         steps = [vertex for vertex in self._vertexes.values() if _is_step(vertex.name) and vertex.completed]
         return [
             BuiltStep(vertex.name, _merged(vertex.intervals), vertex.cached)
@@ -199,7 +199,7 @@ class Progress:
         ]
 
     def cache_hit_rate(self) -> float | None:
-        """The part of the steps that came from the cache; FROM and what buildx does itself cannot hit."""
+        """Return the part of the steps that came from the cache; neither FROM nor buildx's own can hit."""
         could_hit = [step for step in self.steps() if not re.match(r"\[[^\]]*\] FROM ", step.name)]
         return sum(step.cached for step in could_hit) / len(could_hit) if could_hit else None
 
@@ -250,13 +250,13 @@ class Progress:
         return next((_printable(error) for error in errors if error), None)
 
     def from_images(self) -> list[BaseImage]:
-        """The images that were built from, where buildx says their digest: not those of named contexts."""
+        """Return the images that were built from, where buildx says the digest: not of named contexts."""
         names = (vertex.name for vertex in self._vertexes.values())
         found = (re.fullmatch(r"(?:\[[^\]]*\] )?FROM (\S+?)@(sha256:[0-9a-f]{64})", name) for name in names)
         return list(dict.fromkeys(BaseImage(match[1], match[2]) for match in found if match))
 
     def exported(self, what: str) -> str | None:
-        """The digest of the image's `manifest` or `config`; the manifest may be wrapped by an index."""
+        """Return the digest of the image's `manifest` or `config`; an index may wrap the manifest."""
         names = (name for _, name in self._statuses)
         matches = (re.fullmatch(rf"exporting {what} (sha256:[0-9a-f]{{64}})", name) for name in names)
         return next((match[1] for match in matches if match), None)
@@ -282,12 +282,12 @@ def _printable(line: str) -> str:
 
 
 def _time(text: str | None) -> float | None:
-    """A time of Go's as seconds; None where there is none."""
+    """Return a time of Go's as seconds; None where there is none."""
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
 def _merged(intervals: list[tuple[float, float]]) -> float:
-    """The seconds that the intervals cover together: BuildKit's overlap."""
+    """Return the seconds that the intervals cover together: BuildKit's overlap."""
     total, end = 0.0, float("-inf")
     for start, stop in sorted(intervals):
         total += max(0.0, stop - max(start, end))

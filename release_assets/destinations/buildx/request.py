@@ -72,7 +72,7 @@ def check_request(engine: Engine, request: BuildRequest) -> None:
 
 
 def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> list[str]:
-    """The arguments after `docker buildx`. Values from the YAML are data: each is one argument."""
+    """Return the arguments after `docker buildx`. Values from the YAML are data: each is one argument."""
     arguments = [
         "build",
         "--platform", request.platform,
@@ -129,7 +129,7 @@ def local_cache_folder(request: BuildRequest) -> Path:
 
 
 def _fields(first: str, value: str, *others: str) -> str:
-    """A line of CSV, as buildx reads it, with a value that may hold a comma or a quotation mark."""
+    """Return a line of CSV, as buildx reads it, with a value that may hold a comma or a quotation mark."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow([first, value])
     return ",".join([line.getvalue(), *others])

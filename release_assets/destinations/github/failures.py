@@ -108,7 +108,7 @@ def _pause(headers: Mapping[str, str], now: datetime) -> float:
 
 
 def error_body(text: str) -> dict[str, Any]:
-    """The JSON object of an error, or its text as PyGithub would wrap it."""
+    """Return the JSON object of an error, or its text as PyGithub would wrap it."""
     with contextlib.suppress(ValueError, RecursionError):
         if isinstance(answer := json.loads(text), dict):
             return answer
@@ -116,5 +116,5 @@ def error_body(text: str) -> dict[str, Any]:
 
 
 def _secrets(github: Requester) -> list[str]:
-    """The token, to be kept out of every message."""
+    """Return the token, to be kept out of every message."""
     return [github.auth.token] if github.auth is not None else []

@@ -20,8 +20,10 @@ from release_assets.destinations.http.kept import KeptConnection
 
 @dataclass(frozen=True)
 class Page:
-    """The part of a page of releases that the sensor keeps: its ETag ("" for none), and whether it was full,
-    so that there may be another one after it."""
+    """The part of a page of releases that the sensor keeps: its ETag ("" for none), and whether it was full.
+
+    After a full page there may be another one.
+    """
 
     etag: str
     full: bool

@@ -131,7 +131,7 @@ def _draft(
     seconds: dict[str, float],
     log: Callable[[str], None],
 ) -> PublishedRelease:
-    """A new draft of the release, adding to `seconds`."""
+    """Return a new draft of the release, adding to `seconds`."""
     target = _target(github, repository, wanted, token_env)
     with _timed(seconds, "draft"), in_our_words(github, f"drafting {wanted.tag}", token_env):
         log(f"drafting the release {wanted.tag} in {repository}")
@@ -228,7 +228,7 @@ def _upload(github: Requester, upload_url: str, asset: WantedAsset) -> None:
 
 
 def _named(release: PublishedRelease) -> str:
-    """A release in words."""
+    """Return a release in words."""
     return f"{'draft' if release.draft else 'release'} {release.id}, {release.url}"
 
 

@@ -41,7 +41,7 @@ def find_release(
 
 
 def release_by_id(github: Requester, repository: str, number: int, token_env: str) -> PublishedRelease:
-    """A release as it is now."""
+    """Return a release as it is now."""
     with in_our_words(github, f"reading release {number} of {repository}", token_env):
         _, answer = github.requestJsonAndCheck("GET", f"{api_path(repository)}/releases/{number}")
         release = parsed_release(answer)
@@ -61,13 +61,13 @@ def has_tag(github: Requester, repository: str, tag: str, *, token_env: str) -> 
 def _with_assets(
     github: Requester, repository: str, release: PublishedRelease, token_env: str
 ) -> PublishedRelease:
-    """The release with its whole list of assets, half-uploaded ones included."""
+    """Return the release with its whole list of assets, half-uploaded ones included."""
     url = f"{api_path(repository)}/releases/{release.id}/assets"
     return replace(release, assets=tuple(_listed(github, url, _asset, token_env)))
 
 
 def _listed(github: Requester, url: str, read: Callable[[Any], T], token_env: str) -> Iterator[T]:
-    """The entries of a list, page by page, so that those that nobody keeps take no memory."""
+    """Yield the entries of a list, page by page, so that those that nobody keeps take no memory."""
     doing = f"reading {url}"
     for number in page_numbers(github, doing):
         with in_our_words(github, doing, token_env):
@@ -89,14 +89,14 @@ def page_numbers(github: Requester, doing: str) -> Iterator[int]:
 
 
 def entries_of(answer: Any) -> list[Any]:
-    """A list out of GitHub's JSON; an answer that is none must not pass for an empty one."""
+    """Return a list out of GitHub's JSON; an answer that is none must not pass for an empty one."""
     if not isinstance(answer, list):
         raise TypeError(f"a list was asked for, not a {type(answer).__name__}")
     return answer
 
 
 def parsed_release(answer: Any) -> PublishedRelease:
-    """A release out of GitHub's JSON. Raises KeyError, TypeError or ValueError where it is none."""
+    """Return a release out of GitHub's JSON. Raises KeyError, TypeError or ValueError where it is none."""
     return PublishedRelease(
         id=int(answer["id"]),
         tag=str(answer["tag_name"]),
@@ -114,7 +114,7 @@ def parsed_release(answer: Any) -> PublishedRelease:
 
 
 def _asset(answer: Any) -> ReleaseAsset:
-    """An asset out of GitHub's JSON; raises as parsed_release does. Old assets have no digest."""
+    """Return an asset out of GitHub's JSON; raises as parsed_release does. Old assets have no digest."""
     digest = answer.get("digest")
     return ReleaseAsset(
         id=int(answer["id"]),
@@ -127,7 +127,7 @@ def _asset(answer: Any) -> ReleaseAsset:
 
 
 def _link(url: Any) -> str:
-    """A URL that people may be shown, and click on. Raises ValueError where it is none."""
+    """Return a URL that people may be shown, and click on. Raises ValueError where it is none."""
     link = one_line(str(url))
     if not link.startswith(("https://", "http://")):
         raise ValueError(f"{link!r} is not a link")
@@ -135,5 +135,5 @@ def _link(url: Any) -> str:
 
 
 def api_path(repository: str) -> str:
-    """The API's path of `owner/name`."""
+    """Return the API's path of `owner/name`."""
     return f"/repos/{quote(repository, safe='/')}"

@@ -72,7 +72,7 @@ class Adapter(HTTPAdapter):
         self.line = line
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> urllib3.HTTPConnectionPool:
-        """The pool for a request, direct or through a proxy; it is this session's own."""
+        """Return the pool for a request, direct or through a proxy; it is this session's own."""
         pool = super().get_connection_with_tls_context(*arguments, **named)
         assert isinstance(pool, urllib3.HTTPConnectionPool)  # noqa: S101  (there is no other kind)
         pool.ConnectionCls = _TLSConnection if pool.scheme == "https" else _Connection

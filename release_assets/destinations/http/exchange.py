@@ -160,9 +160,7 @@ def _credentials(headers: Mapping[str, str]) -> list[str]:
 def get(
     url: str, *, headers: Mapping[str, str], seconds: float, limit: int, sink: BinaryIO | None = None
 ) -> Answer:
-    """GET that follows redirects to http and https only: never from https to http, nor from this machine
-    to another one over http.
-    """
+    """GET that follows redirects: never from https to http, nor from this machine to another over http."""
     deadline = time.monotonic() + seconds
     here = url
     for _ in range(bounds.BOUNDS.redirects + 1):
@@ -194,7 +192,7 @@ def get(
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost words of an error of requests, which wraps urllib3's, which wraps the socket's."""
+    """Return the innermost words of an error of requests, which wraps urllib3's, which wraps the socket's."""
     inner: object = error
     while isinstance(inner, BaseException):
         wrapped = getattr(inner, "reason", None) or next(

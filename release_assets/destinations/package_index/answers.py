@@ -27,6 +27,6 @@ def raise_for_status(answer: Answer, remedy: str) -> None:
 
 
 def for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) -> ReleaseError:
-    """The error for a status of 400 and more; `remedy` is for those that stay as they are."""
+    """Return the error for a status of 400 and more; `remedy` is for those that stay as they are."""
     error = error_for_status(status, problem, remedy)
     return TransientError(problem, AGAIN, wait=wait) if isinstance(error, TransientError) else error

@@ -24,7 +24,7 @@ def files_of(version: Version, observed: Mapping[str, IndexFile]) -> dict[str, I
 
 
 def missing_files(wanted: Mapping[str, str], observed: Mapping[str, IndexFile]) -> list[str]:
-    """The names of `wanted` (name: sha256) that are still to be uploaded, wheels first, as twine does.
+    """Return the names of `wanted` (name: sha256) that are still to be uploaded, wheels first, as twine does.
 
     Files that we did not build are nobody's conflict; a yanked file of ours counts as there.
     Raises ConflictError for other bytes under our name, PermanentError where the index shows no sha256.
@@ -76,7 +76,7 @@ def refuse_closed_release(
 
 
 def version_of(filename: str) -> Version | None:
-    """The version in the name of a wheel or an sdist; None where it is neither."""
+    """Return the version in the name of a wheel or an sdist; None where it is neither."""
     try:
         if filename.endswith(".whl"):
             return parse_wheel_filename(filename)[1]

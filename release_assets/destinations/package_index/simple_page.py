@@ -29,7 +29,7 @@ class IndexFile:
 
 
 def observe(simple_url: str, project: str, *, seconds: float | None = None) -> dict[str, IndexFile]:
-    """The files that the index serves for `project`, by file name; {} where it does not know the project.
+    """Return the files that the index serves for `project`, by file name; {} where it does not know it.
 
     Asks as pip does (PEP 691 JSON or PEP 503 HTML), past the caches that obey. `seconds` bounds all of it.
     Raises TransientError where the answer is missing or makes no sense, PermanentError on other 4xx.
@@ -69,7 +69,7 @@ def observe(simple_url: str, project: str, *, seconds: float | None = None) -> d
 
 
 def _parsed(answer: Answer, project: str) -> ProjectPage:
-    """The simple page in the answer. Raises whatever its parsers do."""
+    """Return the simple page in the answer. Raises whatever its parsers do."""
     content_type, _, _ = answer.headers.get("content-type", "not said").partition(";")
     match content_type.strip().lower():
         case "application/vnd.pypi.simple.v1+json":
@@ -83,5 +83,5 @@ def _parsed(answer: Answer, project: str) -> ProjectPage:
 
 
 def _sha256(served: str | None) -> str | None:
-    """A hash in the page as lower-case hex; None where it is none."""
+    """Return a hash in the page as lower-case hex; None where it is none."""
     return served.lower() if served is not None and re.fullmatch(r"[0-9a-fA-F]{64}", served) else None

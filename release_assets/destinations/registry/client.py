@@ -57,7 +57,7 @@ class Registry:
         return [secret for secret in (self._token, issued) if secret]
 
     def manifest(self, reference: str) -> Manifest | None:
-        """The manifest under a tag or digest, None where there is none."""
+        """Return the manifest under a tag or digest, None where there is none."""
         answer = self._ask(
             "GET", f"/manifests/{quote(reference, safe=':')}", headers={"Accept": ", ".join(MANIFESTS)}
         )
@@ -83,7 +83,7 @@ class Registry:
         return manifest
 
     def blob(self, digest: str) -> bytes | None:
-        """A small blob, such as an image's config of labels and platform; None where it is not there."""
+        """Return a small blob, such as an image's config of labels and platform; None where it is gone."""
         answer = self._ask("GET", f"/blobs/{digest}")
         if answer.status == 404:
             return None
@@ -201,7 +201,7 @@ class Registry:
             raise type(error)(error.problem.replace(url, _shown(url)), error.remedy) from None
 
     def _may_send_us_to(self, url: str) -> bool:
-        """https anywhere; http only between servers of this machine, or within a registry that has no TLS."""
+        """Allow https anywhere; http between servers of this machine, or within a registry without TLS."""
         here = self.repository.api_url
         return urlsplit(url).scheme == "https" or (
             urlsplit(url).scheme == "http"
@@ -313,7 +313,7 @@ def _why_rejected(manifest: Manifest) -> str:
 
 
 def _joined(base: str, link: str) -> str:
-    """A link in an answer as a whole URL; "" where it is none."""
+    """Return a link in an answer as a whole URL; "" where it is none."""
     try:
         return urljoin(base, link) if urlsplit(urljoin(base, link)).hostname else ""
     except ValueError:
@@ -325,5 +325,5 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _shown(url: str) -> str:
-    """A URL for people: without its query."""
+    """Return a URL for people: without its query."""
     return one_line(url.partition("?")[0])

@@ -34,7 +34,7 @@ class Manifest:
         return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
 
     def parsed(self) -> dict[str, Any]:
-        """The JSON inside. Raises TransientError when it is none: what is stored was checked when put."""
+        """Return the JSON inside. Raises TransientError where it is none: what is stored was checked then."""
         content = json_object(self.body)
         if content is None:
             raise TransientError(f"manifest {self.digest} is not a JSON object", AGAIN)
@@ -47,7 +47,7 @@ class Manifest:
 
 
 def platform_images(manifest: Manifest) -> dict[str, str]:
-    """The images of an index, as platform → digest; attestations are no images, and a bare image has none.
+    """Return the images of an index, as platform → digest: no attestations, and nothing of a bare image.
 
     Raises PermanentError where a platform is in it twice, TransientError where the list makes no sense.
     """
@@ -81,7 +81,7 @@ def _children(manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def attestation_manifests(manifest: Manifest) -> list[str]:
-    """The digests of the attestations in an index; a bare image has none."""
+    """Return the digests of the attestations in an index; a bare image has none."""
     return [child["digest"] for child in _children(manifest) if _is_attestation(child)]
 
 
@@ -156,7 +156,7 @@ def formats(index: Manifest) -> dict[str, str]:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """A JSON object; None for anything else, nested too deeply to be read included."""
+    """Return a JSON object; None for anything else, nested too deeply to be read included."""
     try:
         content = parsed_json(body)
     except (ValueError, RecursionError):

@@ -17,10 +17,10 @@ def platform_name(platform: Mapping[str, str]) -> str:
 
 
 def normal_platform(platform: str) -> str:
-    """A declared platform as an index names it."""
+    """Return a declared platform as an index names it."""
     return platform_name(described(platform))
 
 
 def described(platform: str) -> dict[str, str]:
-    """A platform as a descriptor has it."""
+    """Return a platform as a descriptor has it."""
     return dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))

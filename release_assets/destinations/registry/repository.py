@@ -24,7 +24,7 @@ class Repository:
     allow_http: bool = False  # the YAML's word that it has no TLS
 
     def reference(self, tag_or_digest: str) -> str:
-        """The reference as docker's commands take it."""
+        """Return the reference as docker's commands take it."""
         return f"{self.host}/{self.name}{'@' if ':' in tag_or_digest else ':'}{tag_or_digest}"
 
     @property
@@ -40,7 +40,7 @@ class Repository:
 
 
 def parse_repository(reference: str) -> Repository:
-    """An image repository by docker's rules: docker.io and library/ are the defaults.
+    """Return an image repository by docker's rules: docker.io and library/ are the defaults.
 
     Raises PermanentError for a reference with a tag or digest, or with characters that names do not have.
     """
