@@ -1,1 +1,1 @@
-"""What starts a run."""
+"""The sensors: they start runs."""
