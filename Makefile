@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo sandbox test unit test-engine test-others chaos bench check format lock clean docs screenshots
+.PHONY: demo sandbox test unit test-unit test-engine test-servers chaos bench check format lock clean docs screenshots
 
 demo: .venv/installed
 	$(BIN)/python -m tools.demo $(if $(ONCE),--once)
@@ -13,19 +13,19 @@ demo: .venv/installed
 sandbox: .venv/installed
 	$(BIN)/python -m tools.sandbox
 
-# Two processes at the same time: an engine's storage has one user, and its tests take the longest.
+# Three processes at the same time, which wait more than they work: for engine, servers and clocks.
 test: check
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-engine test-others
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engine test-servers test-unit
 
 # What needs no Docker, no root and no server: for every change.
-unit: .venv/installed
-	$(BIN)/pytest -m unit
+unit test-unit: .venv/installed
+	$(BIN)/pytest -m unit --durations=10
 
 test-engine: .venv/installed
 	$(BIN)/pytest -m engine --durations=25
 
-test-others: .venv/installed
-	$(BIN)/pytest -m "not engine" --durations=25
+test-servers: .venv/installed
+	$(BIN)/pytest -m servers --durations=25
 
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed

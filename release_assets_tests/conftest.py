@@ -31,7 +31,7 @@ STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
 # The fixtures that start a server or a daemon, or install a package.
-ENGINE = {"engine", "sandbox"}
+ENGINE = {"engine", "sandbox", "own_sandbox"}
 SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys", "dagster", "workers"}
 
 
@@ -43,11 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
+        marked = {mark.name for mark in item.iter_markers()}
+        if "engine" in marked:
+            continue
         if ENGINE & fixtures:
             item.add_marker("engine")
-        elif SERVERS & fixtures:
+        elif SERVERS & fixtures or "servers" in marked:
             item.add_marker("servers")
-        elif not {"engine", "servers"} & {mark.name for mark in item.iter_markers()}:
+        else:
             item.add_marker("unit")
 
 
@@ -122,6 +125,16 @@ def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def sandbox(request: pytest.FixtureRequest, state: Path) -> Iterator[Sandbox]:
     """Everything together, on the engine of the other tests, with servers of its own."""
     request.getfixturevalue("engine")
+    with contextlib.ExitStack() as stack:
+        with skipped_where_impossible():
+            running = stack.enter_context(running_sandbox(state, say=print))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_sandbox(engine: Engine, state: Path) -> Iterator[Sandbox]:
+    """Everything together for one module, which releases the sample project's versions in it."""
+    assert engine
     with contextlib.ExitStack() as stack:
         with skipped_where_impossible():
             running = stack.enter_context(running_sandbox(state, say=print))

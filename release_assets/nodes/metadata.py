@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from release_assets.destinations.registry import parse_repository
+from release_assets.errors import PermanentError
 from release_assets.project import Project
 from release_assets.rules.links import package_home, registry_page, source_url
 from release_assets.text import redact, size_text
@@ -129,8 +131,9 @@ def definition_metadata(
     if project.package.name is not None:
         links["package"] = package_home(project.index.simple_url, project.package.name)
     if project.image is not None:
-        image = parse_repository(project.image.repository)
-        links["registry"] = registry_page(image.host, image.name, project.github.repository)
+        with contextlib.suppress(PermanentError):  # a name that is none is refused by the preflight
+            image = parse_repository(project.image.repository)
+            links["registry"] = registry_page(image.host, image.name, project.github.repository)
     code = work.__code__
     with warnings.catch_warnings():
         # Without a reference the UI has no link to the code of a node.

@@ -71,7 +71,7 @@ def processes(*marks: str) -> list[str]:
 
 @dataclass(frozen=True)
 class StalledRegistry:
-    """A registry that takes no blob until the test is over."""
+    """A registry that takes no blob of a build until the test is over."""
 
     host: str
     pushed_to: threading.Event
@@ -79,10 +79,13 @@ class StalledRegistry:
 
 @contextlib.contextmanager
 def stalled_registry(upstream: str) -> Iterator[StalledRegistry]:
-    pushed_to, over = threading.Event(), threading.Event()
+    asked, pushed_to, over = threading.Event(), threading.Event(), threading.Event()
 
     def rule(method: str, path: str) -> Refusal | None:
         if method == "POST" and "/blobs/uploads" in path:
+            if not asked.is_set():  # the preflight asks whether it may push
+                asked.set()
+                return None
             pushed_to.set()
             over.wait(120)
             return Refusal(503)

@@ -151,9 +151,10 @@ def test_an_image_that_starts_goes_on_and_one_that_does_not_gets_no_tag(maintain
         **{
             f"{image}/{check}": True
             for image in IMAGES
-            for check in ("starts", "labels", "size", "build_time", "cache_hit_rate")
+            for check in ("starts", "labels", "size", "build_time", "cache_hit_rate", "drift", "base_image")
         },
-        "manifest_list/platforms": True,
+        **{f"version/{check}": True for check in ("preflight", "drift")},
+        **{f"manifest_list/{check}": True for check in ("platforms", "drift")},
     }
     assert "starts on linux/arm64 and reports 1.0.0" in good.checked["image_linux_arm64/starts"][1]
     latest = maintainer.digest("latest")

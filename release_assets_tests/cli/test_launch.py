@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from release_assets.cli.launch import Location, daemon_is_running, location_of
+from release_assets.run_launcher import recorded_worker
 from release_assets_tests.cli.conftest import Terminal, publish
 from tools.sandbox.servers import free_port
 from tools.sandbox.stack import Stack
@@ -65,9 +66,10 @@ def test_beside_a_daemon_it_is_queued_and_the_ui_shows_it(released: Terminal) ->
             # Under the name that this daemon and this UI have for the code location.
             assert run.remote_job_origin is not None
             assert run.remote_job_origin.location_name == "release_assets.definitions"
-            # The daemon's code server ran it: the command's own one has ended.
-            served_by = run.tags[".dagster/grpc_info"]
-            assert "release-assets-" not in served_by
+            # The daemon has launched it: the command has no process of its own left.
+            worker = recorded_worker(run)
+            assert worker is not None
+            assert worker.pid is not None
         of_job = {
             "pipelineName": f"{maintainer.name}_docker",
             "tags": [{"key": ".dagster/repository", "value": "__repository__@release_assets.definitions"}],
@@ -89,7 +91,7 @@ def silent_server() -> Iterator[int]:
 def test_an_interruption_ends_the_run_and_says_what_is_safe(
     released: Terminal, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The image's node waits for a registry that never answers."""
+    """The run waits for a registry that never answers."""
     name = released.maintainer.name
     with silent_server() as port:
         defs = tmp_path / name / "defs.yaml"
@@ -110,7 +112,7 @@ def test_an_interruption_ends_the_run_and_says_what_is_safe(
         )
         assert command.stderr is not None
         for line in command.stderr:
-            if line.startswith("▸ image_linux_amd64"):
+            if line.startswith("▸ version"):
                 break
         children = psutil.Process(command.pid).children(recursive=True)
         assert children

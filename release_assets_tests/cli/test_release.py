@@ -81,8 +81,8 @@ def test_a_dry_run_builds_everything_and_publishes_nothing(package: Terminal) ->
 def test_a_refused_token_is_the_first_thing_that_is_said(package: Terminal) -> None:
     ended = package.run("release", "v1.0.0", PYPI_TOKEN="pypi-that-nobody-issued", COLUMNS="60")
     assert ended.returncode == 1
-    after = ended.stderr[ended.stderr.index("✗ pypi_publication") :].splitlines()
-    assert after[1].startswith("pypi_publication failed: v1.0.0 cannot be released")
+    after = ended.stderr[ended.stderr.index("✗ version") :].splitlines()
+    assert after[1].startswith("version failed: check preflight: v1.0.0 cannot")
     assert "Check the token in PYPI_TOKEN" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "pypi-that-nobody-issued" not in ended.stderr + ended.stdout

@@ -63,21 +63,21 @@ def hunter(new: NewMaintainer, image_stands: Stands) -> Maintainer:
 
 @pytest.fixture(scope="module")
 def deployment(
-    sandbox: Sandbox,
+    own_sandbox: Sandbox,
     hunter: Maintainer,
     images: dict[str, str],
     builds: Builds,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployment]:
-    attributes: dict[str, Any] = yaml.safe_load(sandbox.defs_yaml(PROJECT))["attributes"]
+    attributes: dict[str, Any] = yaml.safe_load(own_sandbox.defs_yaml(PROJECT))["attributes"]
     with (
-        git_server(sandbox.project.remote.parent) as git_port,
+        git_server(own_sandbox.project.remote.parent) as git_port,
         git_server(hunter.repository.path.parent) as hunter_port,
     ):
-        attributes["repository"] = f"http://{OUTSIDE}:{git_port}/{sandbox.project.remote.name}"
+        attributes["repository"] = f"http://{OUTSIDE}:{git_port}/{own_sandbox.project.remote.name}"
         attributes["image"]["platforms"] = ["linux/amd64"]  # QEMU takes most of a release's time
         hunters = f"http://{OUTSIDE}:{hunter_port}/{hunter.name}"
-        urls = [sandbox.index.simple_url, sandbox.github_api_url, f"http://{sandbox.registry}"]
+        urls = [own_sandbox.index.simple_url, own_sandbox.github_api_url, f"http://{own_sandbox.registry}"]
         ports = [git_port, hunter_port, *(port for url in urls if (port := urlsplit(url).port))]
         names = ("PYPI_TOKEN", "GITHUB_TOKEN", "DOCKER_USERNAME", "DOCKER_TOKEN")
         with deployed(
@@ -89,18 +89,18 @@ def deployment(
                 hunter.name: {**hunter.attributes, "repository": hunters, "allow_http": True},
             },
             look_seconds=LOOK_SECONDS,
-            secret_values={name: sandbox.environment[name] for name in names},
+            secret_values={name: own_sandbox.environment[name] for name in names},
             ports=ports,
         ) as running:
             yield running
 
 
 @pytest.fixture(scope="module")
-def registry(sandbox: Sandbox) -> Registry:
+def registry(own_sandbox: Sandbox) -> Registry:
     return Registry(
-        parse_repository(sandbox.image_repository),
-        username=sandbox.environment["DOCKER_USERNAME"],
-        token=sandbox.environment["DOCKER_TOKEN"],
+        parse_repository(own_sandbox.image_repository),
+        username=own_sandbox.environment["DOCKER_USERNAME"],
+        token=own_sandbox.environment["DOCKER_TOKEN"],
         username_env="DOCKER_USERNAME",
         token_env="DOCKER_TOKEN",
     )
@@ -126,13 +126,13 @@ def wait_for_release(
 
 
 def test_two_projects_are_released_by_containers_at_once(
-    sandbox: Sandbox, deployment: Deployment, registry: Registry, hunter: Maintainer
+    own_sandbox: Sandbox, deployment: Deployment, registry: Registry, hunter: Maintainer
 ) -> None:
     deployment.up()
     wait_for(deployment.has_ticked, 60)
     pushed = time.time()
     hunter.repository.tag("v1.2.3")
-    sandbox.project.push_tag("v4.0.0")
+    own_sandbox.project.push_tag("v4.0.0")
     release, docker = wait_for_release(deployment, "v4.0.0", runs=2)
     (hunt,) = wait_for_release(deployment, "v1.2.3", runs=1, project=hunter.name)
     assert [run.status for run in (release, docker, hunt)] == ["SUCCESS"] * 3, deployment.words("v4.0.0")
@@ -141,7 +141,7 @@ def test_two_projects_are_released_by_containers_at_once(
         print(f"{run.job}: created to started {(run.started or 0) - run.created:.1f} s")
     assert (hunt.started or 0) < (release.ended or 0)
     assert (release.started or 0) < (hunt.ended or 0)
-    assert_released_once(sandbox, "4.0.0")
+    assert_released_once(own_sandbox, "4.0.0")
     whole = registry.manifest("4.0.0")
     assert whole is not None
     assert set(platform_images(whole)) == {"linux/amd64"}
@@ -189,10 +189,10 @@ def test_no_secret_shows_in_containers_database_volumes_or_logs(deployment: Depl
 
 
 def test_a_release_survives_kills_of_its_container_and_the_database(
-    sandbox: Sandbox, deployment: Deployment
+    own_sandbox: Sandbox, deployment: Deployment
 ) -> None:
-    commit = sandbox.project.release("4.0.1")
-    sandbox.project.push_tag("v4.0.1", commit)
+    commit = own_sandbox.project.release("4.0.1")
+    own_sandbox.project.push_tag("v4.0.1", commit)
     wait_for_step(deployment, "v4.0.1", RELEASE_HALF)
     (container,) = deployment.run_containers("status=running")
     deployment.kill(container)
@@ -210,14 +210,14 @@ def test_a_release_survives_kills_of_its_container_and_the_database(
     runs = wait_for_release(deployment, "v4.0.1", runs=2, kills=2)
     (docker,) = (run for run in runs if run.job == f"{PROJECT}_docker")
     assert docker.tags["docker/container_id"].startswith(container)
-    assert_released_once(sandbox, "4.0.1")
+    assert_released_once(own_sandbox, "4.0.1")
 
 
 def test_a_release_survives_that_everything_is_killed_in_each_half(
-    sandbox: Sandbox, deployment: Deployment, registry: Registry
+    own_sandbox: Sandbox, deployment: Deployment, registry: Registry
 ) -> None:
-    commit = sandbox.project.release("4.0.2")
-    sandbox.project.push_tag("v4.0.2", commit)
+    commit = own_sandbox.project.release("4.0.2")
+    own_sandbox.project.push_tag("v4.0.2", commit)
     for half, nodes in (("release", RELEASE_HALF), ("docker", DOCKER_HALF)):
         wait_for_step(deployment, "v4.0.2", nodes)
         services = [deployment.container(service) for service in ("postgres", "code", "daemon", "webserver")]
@@ -227,7 +227,7 @@ def test_a_release_survives_that_everything_is_killed_in_each_half(
         print(f"up again {time.monotonic() - killed:.1f} s after everything was killed in the {half} half")
     wait_for_release(deployment, "v4.0.2", runs=2, kills=2)
     print(f"released {time.monotonic() - killed:.1f} s after the last kill")
-    assert_released_once(sandbox, "4.0.2")
+    assert_released_once(own_sandbox, "4.0.2")
     assert digest(registry, "latest") == digest(registry, "4.0.2") is not None
 
 
@@ -238,11 +238,11 @@ def wait_for_step(deployment: Deployment, tag: str, nodes: set[str]) -> None:
     )
 
 
-def assert_released_once(sandbox: Sandbox, version: str) -> None:
-    files = [file for file in package_index.observe(sandbox.index.simple_url, PROJECT) if version in file]
+def assert_released_once(own_sandbox: Sandbox, version: str) -> None:
+    files = [file for file in package_index.observe(own_sandbox.index.simple_url, PROJECT) if version in file]
     assert sorted(files) == [f"{PROJECT}-{version}-py3-none-any.whl", f"{PROJECT}-{version}.tar.gz"]
-    url = f"{sandbox.github_api_url}/repos/{sandbox.github_repository}/releases"
-    headers = {"Authorization": f"Bearer {sandbox.environment['GITHUB_TOKEN']}"}
+    url = f"{own_sandbox.github_api_url}/repos/{own_sandbox.github_repository}/releases"
+    headers = {"Authorization": f"Bearer {own_sandbox.environment['GITHUB_TOKEN']}"}
     releases = requests.get(url, headers=headers, timeout=10).json()
     (release,) = (one for one in releases if one["tag_name"] == f"v{version}")
     assert not release["draft"]
