@@ -53,7 +53,13 @@ class RunWorker:
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Launches runs on this machine: in forked workers, or as the default launcher does."""
+    """Launches runs on this machine: in forked workers, or as the default launcher does.
+
+    `forks` is what a daemon does. A command that ends with its runs leaves them to its code server, which
+    ends them and keeps their output to itself.
+    """
+
+    forks = True
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -63,7 +69,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Fork a worker for the run, where its code location is one of this machine and this interpreter."""
         run, origin = context.dagster_run, context.dagster_run.job_code_origin
-        if origin is None or not has_this_code(context):
+        if not self.forks or origin is None or not has_this_code(context):
             self._launch_by_code_server(context)
             return
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())

@@ -28,6 +28,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from release_assets.cli.interruptions import Interruptions
 from release_assets.errors import ReleaseError
 from release_assets.process import CommandFailedError, started_child
+from release_assets.run_launcher import WatchedRunLauncher
 from release_assets.text import printable
 
 LOCATION = "release_assets"  # as in workspace.yaml
@@ -196,6 +197,8 @@ def launcher(instance: dg.DagsterInstance, project: str, interruptions: Interrup
             if _load_error(workspace, location) is None:
                 yield Launcher(instance, location, workspace, interruptions)
                 return
+        if isinstance(instance.run_launcher, WatchedRunLauncher):
+            instance.run_launcher.forks = False
         child = stack.enter_context(_code_server(location, folder))
         server = {"host": "localhost", "socket": str(folder / SOCKET)}
         workspace = stack.enter_context(_workspace(instance, location, server, folder))

@@ -78,12 +78,10 @@ def preflight(step: Step) -> Found:
         uploaded = "pypi_publication" in nodes and _is_uploaded(step)
         if not nodes - BUILT_HERE or (uploaded and _is_public(step) and not nodes - PACKAGE):
             return Found("ok", "Nothing is left to publish in this run.")
-        if "pypi_publication" in nodes and not uploaded:
+        if uploads := "pypi_publication" in nodes and not uploaded:
             for kind in ("sdist", "wheel"):
                 refuse_closed_release(step, kind)
-        asked = check_destinations(
-            step, index="pypi_publication" in nodes and not uploaded, hub="github_release" in nodes
-        )
+        asked = check_destinations(step, index=uploads, hub=uploads or "github_release" in nodes)
     except PermanentError as error:
         return Found("error", error.problem, error.remedy)
     except TransientError as error:
