@@ -82,10 +82,9 @@ def stalled_registry(upstream: str) -> Iterator[StalledRegistry]:
     asked, pushed_to, over = threading.Event(), threading.Event(), threading.Event()
 
     def rule(method: str, path: str) -> Refusal | None:
-        if method == "POST" and "/blobs/uploads" in path:
-            if not asked.is_set():  # the preflight asks whether it may push
-                asked.set()
-                return None
+        if method == "DELETE":  # the preflight has asked whether it may push, and takes that back
+            asked.set()
+        if method == "POST" and "/blobs/uploads" in path and asked.is_set():
             pushed_to.set()
             over.wait(120)
             return Refusal(503)
