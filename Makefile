@@ -17,8 +17,11 @@ sandbox: .venv/installed
 test: check
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engine test-servers test-unit
 
-# What needs no Docker, no root and no server: for every change.
-unit test-unit: .venv/installed
+# What needs no Docker, no root and no server, without what is slow: for every change.
+unit: .venv/installed
+	$(BIN)/pytest -m "unit and not slow"
+
+test-unit: .venv/installed
 	$(BIN)/pytest -m unit --durations=10
 
 test-engine: .venv/installed

@@ -16,6 +16,8 @@ from release_assets.process import environment
 from release_assets.project import Project
 from tools.sandbox.git_remote import git
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SECRET = "pypi-AgEIs3cr3ts3cr3t"
 LOAD_ERROR = (

@@ -24,6 +24,8 @@ from release_assets_tests.destinations.test_package_index import sdist
 from release_assets_tests.hostile_server import CASES, SERVERS, HostileServer, hostile_server
 from release_assets_tests.secret_forms import forms_of
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "pypi-scrtAgEIcHlwaS5vcmcCJDNhYWFhYWFhLWJi"
 WHEEL = "sample_project-1.0-py3-none-any.whl"
 DIGEST = f"sha256:{hashlib.sha256(b'wanted').hexdigest()}"

@@ -21,6 +21,8 @@ from release_assets_tests.webhook.test_deliveries import CREATED, PUSH, SECRET, 
 from tools.sandbox.servers import answers, free_port, running_server, wait_until
 from tools.sandbox.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 pytestmark = pytest.mark.timeout(200)
 
 NOWHERE = "http://127.0.0.1:9"  # where nobody listens: the runs start, and fail
