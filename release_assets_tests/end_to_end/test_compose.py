@@ -52,9 +52,9 @@ def images(builds: Builds) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def hunter(new: NewMaintainer, image_stands: Stands) -> Maintainer:
+def hunter(new: NewMaintainer, own_sandbox: Sandbox) -> Maintainer:
     """A maintainer whose build backend hunts for secrets and packs what it finds."""
-    maintainer = new(image_stands)
+    maintainer = new(Stands.of(own_sandbox))
     files = {file.name: file.read_text() for file in HOSTILE.iterdir() if file.is_file()}
     files["pyproject.toml"] = files["pyproject.toml"].replace("hostile-backend", maintainer.name)
     maintainer.repository.commit(files)
