@@ -113,7 +113,7 @@ def _releases(names: Sequence[str], pairs: int, state: Path, say: Say) -> tuple[
         stand = Stand.at(folder, running, kinds)
         bench = Bench(Ours.at(folder / "home", stand), Script(stand, folder / "work"), say)
         described = machine.describe(stand.docker)
-        # It runs all the time, as it does for those who use it. Its ticks cost the script a hundredth.
+        # It runs all the time, as it does for those who use it: also while the script is measured.
         with bench.ours.daemon():
             say("the sensors have looked once: what is pushed from now on is new")
             bench.warm_up(kinds)

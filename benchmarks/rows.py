@@ -83,7 +83,7 @@ class Bench:
         try:
             ours, script = self._release(row, script_first=script_first)
         except CommandFailedError as error:
-            # A registry of the sandbox answers with 500 once in a hundred pushes. Ours tries again.
+            # The sandbox's registry answers a push with 500 now and then. Ours tries again, the script does not.
             self.say(f"{row.name}: the script failed, and the pair is measured again: {error}"[:200])
             ours, script = self._release(row, script_first=script_first)
         add = self.measured.add
