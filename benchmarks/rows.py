@@ -83,7 +83,7 @@ class Bench:
         try:
             ours, script = self._release(row, script_first=script_first)
         except CommandFailedError as error:
-            # The sandbox's registry answers a push with 500 now and then. Ours tries again, the script does not.
+            # The sandbox's registry answers a push with 500 now and then; only ours tries again.
             self.say(f"{row.name}: the script failed, and the pair is measured again: {error}"[:200])
             ours, script = self._release(row, script_first=script_first)
         add = self.measured.add
