@@ -67,7 +67,7 @@ docs: .venv/installed
 
 # The documentation's pictures, by the test that drives the UI in a browser.
 screenshots: .venv/installed
-	RELEASE_ASSETS_SCREENSHOTS=docs $(BIN)/pytest release_assets_tests/browser
+	RELEASE_ASSETS_SCREENSHOTS=docs $(BIN)/pytest release_assets_tests/end_to_end/browser
 
 lock: .venv/installed
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \

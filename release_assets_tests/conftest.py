@@ -11,8 +11,10 @@ import hypothesis
 import pytest
 
 from release_assets.distributions.isolation import is_available
+from release_assets.process import environment, run
 from release_assets_tests.image_builds import Builds, image_builds
-from release_assets_tests.maintainer import NewMaintainer, Stands
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.paths import ROOT
 from tools.sandbox import Sandbox, SandboxError, system
 from tools.sandbox import sandbox as running_sandbox
 from tools.sandbox.engine import Engine, docker_engine
@@ -20,13 +22,15 @@ from tools.sandbox.github import GitHubServer, github_server
 from tools.sandbox.package_index import PackageIndexes, package_index_server
 from tools.sandbox.registry import Registry, registry_server
 
+pytest_plugins = ["release_assets_tests.scripted_server", "release_assets_tests.terminal"]
+
 # Machines are busy: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("without_deadline", deadline=None)
 hypothesis.settings.load_profile("without_deadline")
 
 # Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
 # demo's folder, so that a demo can run at the same time. For two test runs at the same time, name another.
-KEPT = Path(__file__).parents[1] / ".demo" / "tests"
+KEPT = ROOT / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
@@ -166,6 +170,12 @@ def package_stands(package_index: PackageIndexes, github: GitHubServer) -> Stand
     )
 
 
+@pytest.fixture
+def maintainer(new: NewMaintainer, package_stands: Stands) -> Maintainer:
+    """The maintainer of a new project without images."""
+    return new(package_stands)
+
+
 @pytest.fixture(scope="session")
 def image_stands(sandbox: Sandbox) -> Stands:
     """All stand-ins."""
@@ -202,3 +212,18 @@ def without_git_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             if program.name != "git-lfs" and not link.is_symlink():
                 link.symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a key pair of cosign's, which is installed where it is missing."""
+    with skipped_where_impossible():
+        system.install(system.missing_packages(system.COSIGN), why="signed images", say=print)
+    folder = tmp_path_factory.mktemp("keys")
+    run(
+        ["cosign", "generate-key-pair"],
+        env=environment(COSIGN_PASSWORD="the-password"),
+        timeout=60,
+        directory=folder,
+    )
+    return folder
