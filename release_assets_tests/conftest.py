@@ -14,7 +14,7 @@ from release_assets.distributions.isolation import is_available
 from release_assets.process import environment, run
 from release_assets_tests.image_builds import Builds, image_builds
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
-from release_assets_tests.paths import ROOT
+from release_assets_tests.paths import ROOT, TESTS
 from tools.sandbox import Sandbox, SandboxError, system
 from tools.sandbox import sandbox as running_sandbox
 from tools.sandbox.engine import Engine, docker_engine
@@ -34,28 +34,24 @@ KEPT = ROOT / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
-# The fixtures that start a server or a daemon, or install a package.
+ROOMS = ("unit", "servers", "engine", "end_to_end")
+# The fixtures that a room does not have: each starts a server or a daemon, or installs a package.
 ENGINE = {"engine", "sandbox", "own_sandbox"}
-SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys", "dagster", "workers"}
+SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys"}
+FORBIDDEN = {"unit": ENGINE | SERVERS, "servers": ENGINE}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by what it needs: `engine`, `servers`, or neither, which is `unit`.
-
-    `make test` runs those with the engine in a process of their own, and `make unit` only the last.
-    """
+    """Mark every test by its room, and refuse one that needs more than its room has."""
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        marked = {mark.name for mark in item.iter_markers()}
-        if "engine" in marked:
-            continue
-        if ENGINE & fixtures:
-            item.add_marker("engine")
-        elif SERVERS & fixtures or "servers" in marked:
-            item.add_marker("servers")
-        else:
-            item.add_marker("unit")
+        room = item.path.relative_to(TESTS).parts[0]
+        if room not in ROOMS:
+            raise pytest.UsageError(f"{item.nodeid} is in none of the folders {', '.join(ROOMS)}")
+        item.add_marker(room)
+        needs = FORBIDDEN.get(room, set()).intersection(getattr(item, "fixturenames", ()))
+        if needs:
+            raise pytest.UsageError(f"{item.nodeid} is in {room}/ and needs {', '.join(sorted(needs))}")
 
 
 @contextlib.contextmanager

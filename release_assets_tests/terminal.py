@@ -88,3 +88,13 @@ def publish(maintainer: Maintainer, version: str) -> str:
     digest = push_image(maintainer, version, maintainer.tag(f"v{version}", version))
     assert maintainer.materialize(f"v{version}", "floating_tags").success
     return digest
+
+
+def rows(terminal: Terminal, status: int, **changed: str) -> dict[str, dict[str, str]]:
+    """Return the rows by the YAML's key; each that is not ok has a remedy and a command."""
+    ended = terminal.run("check", "--json", **changed)
+    assert ended.returncode == status, ended.stderr + ended.stdout
+    found = json.loads(ended.stdout)
+    for row in found:
+        assert row["state"] == "ok" or (row["remedy"] and row["command"]), row
+    return {row["key"]: row for row in found}

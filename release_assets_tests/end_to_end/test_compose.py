@@ -26,7 +26,7 @@ from tools.chaos.git_http import git_server
 from tools.sandbox import Sandbox, system
 from tools.sandbox.servers import answers, free_port, running_server
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 PROJECT = "sampleproject"
 IMAGE = "release-assets-test"

@@ -15,7 +15,7 @@ from release_assets_tests.maintainer import NewMaintainer, Stands
 from release_assets_tests.terminal import FROM_NOTHING, Terminal
 from tools.sandbox.stack import DAGSTER_YAML
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 HALVES = [
     "version", "sdist", "wheel", "pypi_publication", "github_release",

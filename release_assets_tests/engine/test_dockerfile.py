@@ -18,8 +18,6 @@ from release_assets_tests.image_builds import Builds
 from release_assets_tests.paths import ROOT
 from tools.sandbox.engine import Engine
 
-pytestmark = pytest.mark.engine
-
 IN_CONTEXT = (
     "Dockerfile",
     ".dockerignore",

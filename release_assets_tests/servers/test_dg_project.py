@@ -17,8 +17,6 @@ from release_assets.project import Project
 from release_assets_tests.paths import ROOT, TESTS
 from tools.sandbox.git_remote import git
 
-pytestmark = pytest.mark.slow
-
 SECRET = "pypi-AgEIs3cr3ts3cr3t"
 LOAD_ERROR = (
     "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename "

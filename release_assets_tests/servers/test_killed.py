@@ -14,7 +14,7 @@ from release_assets_tests.maintainer import NewMaintainer, Stands
 from tools.chaos.kills import kill_everything_of, processes_of
 from tools.sandbox.stack import Stack
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 NOTICED_SECONDS = 45.0  # after the restart: the next look of run monitoring, on a busy machine
 SLOW_BACKEND = """\

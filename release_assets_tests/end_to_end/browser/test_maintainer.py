@@ -8,7 +8,7 @@ import pytest
 
 from release_assets_tests.end_to_end.browser.conftest import PROJECT, RUN_MILLISECONDS, TAG, Maintainer
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 NODES = (
     "version", "sdist", "wheel", "pypi_publication", "github_release",

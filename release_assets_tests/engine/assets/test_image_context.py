@@ -18,7 +18,7 @@ from release_assets_tests.engine.assets.test_images import blob, image_of
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.repository import Repository
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 EVERYTHING = "FROM scratch\nCOPY . /src/\nCOPY --from=dist . /dist/\n"
 PLATFORM = "linux/amd64"

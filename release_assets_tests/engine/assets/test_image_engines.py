@@ -19,7 +19,7 @@ from release_assets_tests.unit.destinations.test_buildx import request as build_
 from tools.sandbox import system
 from tools.sandbox.engine import Engine, own_engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 # Its files get the time of the build, a link and a deletion too; the content tells where it was made.
 DOCKERFILE = """\

@@ -13,7 +13,7 @@ from release_assets.destinations.registry import client as registry_module
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from tools.sandbox.engine import Engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 DOCKERFILE = """\
 FROM python:3.12-slim

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 
 
-@pytest.mark.engine
 def test_an_image_tag_of_somebody_else_is_refused_with_both_commits_until_a_rebuild_tag_replaces_it(
     new: NewMaintainer, image_stands: Stands
 ) -> None:
@@ -38,7 +35,6 @@ def test_an_image_tag_of_somebody_else_is_refused_with_both_commits_until_a_rebu
     assert maintainer.digest("2.0.0") != theirs.digest
 
 
-@pytest.mark.engine
 def test_a_release_tag_that_moved_after_its_image_was_pushed_is_refused_with_both_commits(
     new: NewMaintainer, image_stands: Stands
 ) -> None:

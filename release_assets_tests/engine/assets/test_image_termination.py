@@ -21,7 +21,7 @@ from tools.sandbox.engine import Engine
 from tools.sandbox.servers import free_port, wait_until
 from tools.sandbox.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 BOUND_SECONDS = 5.0
 

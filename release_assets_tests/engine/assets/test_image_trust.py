@@ -16,7 +16,7 @@ from release_assets.process import run
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.secret_forms import forms_of
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 # All that a hostile build could reach; what it finds is kept in the image, layer and cache.
 SEARCHES = """\

@@ -19,7 +19,7 @@ from release_assets.nodes.metadata import rows_of
 from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, Outcome, Stands
 from release_assets_tests.secret_forms import forms_of
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 IMAGES = ("image_linux_amd64", "image_linux_arm64")
 DOCKER_HALF = ("version", *IMAGES, "manifest_list", "floating_tags")

@@ -11,7 +11,7 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.process import CommandFailedError, run
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_manifest_list_is_signed_once_and_whoever_pulls_it_can_verify_it(

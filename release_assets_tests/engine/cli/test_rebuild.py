@@ -10,7 +10,7 @@ import pytest
 
 from release_assets_tests.terminal import Terminal
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def as_json(terminal: Terminal, *arguments: str) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from tools.sandbox import system
 from tools.sandbox.engine import Engine, docker_engine, own_engine, reachable_engine
 from tools.sandbox.servers import SandboxError, wait_until
 
-pytestmark = pytest.mark.engine
-
 
 @pytest.fixture
 def state_of_its_own(request: pytest.FixtureRequest, tmp_path: Path) -> Path:

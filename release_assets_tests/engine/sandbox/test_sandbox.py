@@ -21,8 +21,6 @@ from tools.sandbox.base_image import NAME as BASE_IMAGE
 from tools.sandbox.engine import PLATFORMS, Engine
 from tools.sandbox.servers import answers
 
-pytestmark = pytest.mark.engine
-
 
 def test_its_defs_yaml_is_what_a_user_writes(sandbox: Sandbox) -> None:
     definition = yaml.safe_load(sandbox.defs_yaml("probe"))

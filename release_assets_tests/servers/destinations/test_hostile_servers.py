@@ -25,8 +25,6 @@ from release_assets_tests.paths import ROOT
 from release_assets_tests.secret_forms import forms_of
 from release_assets_tests.unit.destinations.test_package_index import sdist
 
-pytestmark = pytest.mark.slow
-
 TOKEN = "pypi-scrtAgEIcHlwaS5vcmcCJDNhYWFhYWFhLWJi"
 WHEEL = "sample_project-1.0-py3-none-any.whl"
 DIGEST = f"sha256:{hashlib.sha256(b'wanted').hexdigest()}"

@@ -20,8 +20,6 @@ from release_assets_tests.unit.webhook.test_deliveries import CREATED, PUSH, SEC
 from tools.sandbox.servers import answers, free_port, running_server, wait_until
 from tools.sandbox.stack import Stack
 
-pytestmark = pytest.mark.slow
-
 pytestmark = pytest.mark.timeout(200)
 
 NOWHERE = "http://127.0.0.1:9"  # where nobody listens: the runs start, and fail

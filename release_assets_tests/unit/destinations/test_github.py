@@ -36,7 +36,7 @@ from release_assets.destinations.github import (
 )
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets_tests.scripted_server import Bounded, ScriptedServer, Seen, Told
-from tools.sandbox.github import OWNER, GitHubServer, github_server
+from tools.sandbox.github import OWNER, github_server
 
 REPOSITORY = "maintainer/sampleproject"
 TOKEN = "ghp_scrtscrtscrtscrt"
@@ -825,38 +825,3 @@ def test_a_real_api_tells_a_token_that_may_write_from_one_that_may_read(tmp_path
             check_access(api, running.repository, token_env="GITHUB_TOKEN")
             _, releases = api.requestJsonAndCheck("GET", f"/repos/{running.repository}/releases")
             assert releases == []
-
-
-def test_a_real_api_gets_one_release_and_shows_it_to_the_sensor(github: GitHubServer, tmp_path: Path) -> None:
-    release = replace(wanted(file(tmp_path), file(tmp_path, "SHA256SUMS", b"sums")), tag="v4.0.1")
-    api = connect(github.api_url, github.token)
-    lines: list[str] = []
-    published, _ = publish_release(
-        api, github.repository, release, token_env="GITHUB_TOKEN", log=lines.append
-    )
-    assert (published.tag, published.draft, published.body) == ("v4.0.1", False, "our text")
-    assert {(asset.name, asset.size) for asset in published.assets} == {(WHEEL, 5), ("SHA256SUMS", 4)}
-    assert lines == [
-        f"drafting the release v4.0.1 in {github.repository}",
-        f"attaching {WHEEL}, 5 bytes",
-        "attaching SHA256SUMS, 4 bytes",
-        "publishing the release v4.0.1",
-    ]
-
-    lines.clear()
-    again, _ = publish_release(api, github.repository, release, token_env="GITHUB_TOKEN", log=lines.append)
-    assert (again, lines) == (published, [])
-    seen = published_releases(github.api_url, github.repository, github.token, [], token_env="GITHUB_TOKEN")
-    assert [shown.id for shown in seen.releases if shown.tag == "v4.0.1"] == [published.id]
-
-
-def test_a_real_api_shows_a_draft_to_its_owner_and_nothing_to_a_wrong_token(github: GitHubServer) -> None:
-    api = connect(github.api_url, github.token)
-    draft = {"tag_name": "v4.0.2", "draft": True}
-    api.requestJsonAndCheck("POST", f"/repos/{github.repository}/releases", input=draft)
-    found, others = find_release(api, github.repository, "v4.0.2", token_env="GITHUB_TOKEN")
-    assert found is not None
-    assert (found.draft, others) == (True, ())
-    wrong = connect(github.api_url, "wrong")
-    with pytest.raises(PermanentError, match="GITHUB_TOKEN"):
-        find_release(wrong, github.repository, "v4.0.2", token_env="GITHUB_TOKEN")

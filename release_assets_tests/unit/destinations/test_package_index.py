@@ -30,7 +30,6 @@ from release_assets.destinations.package_index import (
 )
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets_tests.scripted_server import ScriptedServer, Told
-from tools.sandbox.package_index import PackageIndexes
 
 JSON = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
 TOKEN = "pypi-scrtscrtscrtscrt"
@@ -434,27 +433,6 @@ def test_a_name_that_could_leave_the_folder_is_refused(
 
 
 # A real index
-
-
-def test_a_real_index_takes_a_file_once_serves_it_and_refuses_other_bytes(
-    package_index: PackageIndexes, tmp_path: Path
-) -> None:
-    index, token = package_index.index, package_index.token
-    path = sdist(tmp_path)
-    wanted = {SDIST: sha(path.read_bytes())}
-    assert observe(index.simple_url, "Sample.Project") == {}
-
-    for _ in range(2):  # the same bytes again are no conflict
-        upload(index.upload_url, token, path, token_env="PYPI_TOKEN", log=lambda _: None)
-    served = wait_until_served(index.simple_url, "sample-project", wanted, timeout=30, log=lambda _: None)
-    assert missing_files(wanted, observe(index.simple_url, "sample-project")) == []
-    (tmp_path / "down").mkdir()
-    assert download(served[SDIST], tmp_path / "down").read_bytes() == path.read_bytes()
-
-    with pytest.raises(ConflictError, match="already exists"):
-        upload(index.upload_url, token, sdist(tmp_path, b"x"), token_env="PYPI_TOKEN", log=lambda _: None)
-    with pytest.raises(PermanentError, match="Check the token in PYPI_TOKEN"):
-        upload(index.upload_url, "wrong", path, token_env="PYPI_TOKEN", log=lambda _: None)
 
 
 def test_a_page_in_read_only_mode_is_asked_for_again(server: ScriptedServer) -> None:

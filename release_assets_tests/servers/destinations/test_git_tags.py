@@ -97,7 +97,7 @@ def tagged(folder: Path, files: Mapping[str, str], *, annotated: bool) -> Reposi
 
 
 def checkout(made: Repository, folder: Path, tag: str, *, commit: str | None = None) -> Path:
-    """What sdist's node, and an image's with `keep_git`, check out for a release."""
+    """Return what the sdist node checks out for a release, and an image node with `keep_git`."""
     tags, patterns = observe_tags(made.remote), TagPatterns()
     parsed = parse_tag(tag, patterns)
     assert isinstance(parsed, ParsedTag)
