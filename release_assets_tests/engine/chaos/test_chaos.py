@@ -19,7 +19,7 @@ CELLS = [
     Cell("index", "echo", passes=True),
     Cell("github", "429-retry-after", passes=True),
     Cell("github", "echo", passes=True),
-    Cell("registry", "reset", passes=True),
+    Cell("registry", "503", passes=True),  # after a reset BuildKit may stand still for minutes: `make chaos`
     Cell("registry", "echo", passes=True),
     Cell("registry", "403", passes=False),
     Cell("git", "garbage", passes=True),
@@ -40,7 +40,7 @@ def test_a_release_whose_worker_tree_and_stack_are_killed_is_whole_in_the_end(
     assert leaks((file for file in tmp_path.rglob("*") if file.is_file()), image_stands.secrets) == []
 
 
-@pytest.mark.timeout(600)  # BuildKit may stand still after a reset, until the push is given up
+@pytest.mark.timeout(400)
 def test_faults_of_every_destination(
     new: NewMaintainer,
     image_stands: Stands,
