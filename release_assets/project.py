@@ -521,6 +521,8 @@ class Image(Destination):
     @field_validator("repository")
     @classmethod
     def _names_a_repository(cls, repository: str) -> str:
+        if "{{" in repository:  # a template that the component's loader resolves first
+            return repository
         try:
             image_name.split_name(repository)
         except ValueError as error:

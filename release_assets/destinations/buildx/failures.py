@@ -61,7 +61,8 @@ _NETWORK = re.compile(
     r"|net/http: request canceled[^:]*|request canceled[^:]*|http2: [^:]*|stream error: [^:]*"
     r"|unexpected end of JSON input|invalid character .{1,6} looking for [\w ]*|invalid content digest[^:]*"
     r"|io: read/write on closed pipe"
-    r"|(?:remote error: )?tls: (?:internal error|handshake failure|bad record MAC)|content digest sha256:\w*: not found"
+    r"|(?:remote error: )?tls: (?:internal error|handshake failure|bad record MAC)"
+    r"|content digest sha256:\w*: not found"
     r"|invalid checksum digest[^:]*|failed size validation: [^:]*|short read: [^:]*)" + _KIND
 )
 # The kernel could not start the command's own program; what a command prints itself has other words around.
