@@ -190,17 +190,18 @@ def _without_dagsters_warnings() -> Iterator[None]:
 def _folders(folder: Path, *, is_top: bool = True) -> Iterator[Path]:
     """Yield the folders that are loaded as a whole: those with a component file or Python of their own.
 
-    A folder with another YAML file and nothing below it is one, too: its file has the wrong name.
+    A folder with a project in a file of another name is one, too: that is a mistake to be told.
     """
     children = sorted(folder.iterdir())
     has_file = any(
         child.name in FILES or (child.suffix == ".py" and child.stem != "__init__") for child in children
     )
-    is_misnamed = (
-        not is_top
-        and not any(child.is_dir() for child in children)
-        and any(".yaml" in child.name.lower() or ".yml" in child.name.lower() for child in children)
-        and not any(child.name == DEFAULTS for child in children)
+    is_misnamed = not is_top and any(
+        child.name != DEFAULTS
+        and re.search(r"\.ya?ml", child.name, re.IGNORECASE)
+        and b"release_assets.ReleaseGraph" in child.read_bytes()
+        for child in children
+        if child.is_file()
     )
     if has_file or is_misnamed:
         yield folder

@@ -521,14 +521,9 @@ class Image(Destination):
     @field_validator("repository")
     @classmethod
     def _names_a_repository(cls, repository: str) -> str:
-        if "{{" in repository:  # a template that the component's loader resolves first
-            return repository
-        try:
-            image_name.split_name(repository)
-        except ValueError as error:
-            # A URL may hold a token.
-            what = "the value" if "@" in repository else shown(repository)
-            raise ValueError(f"{what} {error}. {image_name.EXAMPLE}") from None
+        # Anything else that is wrong with it is told by `check` and the preflight. These may hold a login.
+        if "://" in repository or "@" in repository:
+            raise ValueError(f"the value is not an image repository. {image_name.EXAMPLE}")
         return repository
 
     @field_validator("platforms", "builders", mode="before")
