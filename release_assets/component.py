@@ -11,18 +11,23 @@ from typing import Any
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
 
+from release_assets.component_file import component_files, mistakes_in
 from release_assets.defaults import find_defaults, is_default, merged, read_defaults
 from release_assets.errors import DeclarationError
 from release_assets.graph import build_release_graph
 from release_assets.project import Project
 from release_assets.rules.order import cycle
+from release_assets.rules.token_text import TOKEN, without_tokens
 from release_assets.scaffolder import ReleaseGraphScaffolder
 from release_assets.schema import attributes_schema
 
 REQUIRED = "is required"
 REMEDY = "Correct the file, then reload the code location."
-VARIABLE = re.compile(r"\{\{-?\s*env\.(\w+)\s*-?\}\}")
+VARIABLE = re.compile(r"\benv(?:\.(\w+)|\(\s*['\"](\w+)['\"]\s*\))")
+TOKEN_IS_NO_NAME = "holds a token; the YAML never holds the secret itself, only the name of a variable"
+QUOTE = "expected text; put it in quotes"
 
 
 class Attributes(BaseModel):
@@ -79,6 +84,10 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
         Raises DeclarationError that names the file, and the line and the key of each mistake.
         """
         try:
+            # The loader of a folder of projects looks at the files itself, before Dagster does.
+            written = [] if isinstance(context.component_tree, ProjectTree) else component_files(context.path)
+            if wrong := [mistake for file in written for mistake in mistakes_in(file)]:
+                raise DeclarationError(without_tokens("\n".join(wrong)), REMEDY)
             own = (attributes.model_extra if attributes is not None else None) or {}
             return super().load(_with_defaults(own, context), context)
         except DeclarationError as error:
@@ -97,6 +106,13 @@ class ReleaseGraph(dg.Component, dg.Resolvable):
             for key, value in (model.model_extra or {}).items()
         }
         project = None if mistakes else _validated(attributes, mistakes)
+        told = {path for path, _ in mistakes}
+        mistakes += [
+            (path, TOKEN_IS_NO_NAME)
+            for path in _tokens(attributes)
+            if not any(path[: len(there)] == there for there in told)
+        ]
+        project = None if mistakes else project
         if project is None:
             # Not inside an `except`: Dagster shows the whole chain, and what pydantic says has values in it.
             raise _declaration_error(mistakes, context, model)
@@ -169,9 +185,23 @@ def _resolved(value: Any, context: dg.ResolutionContext, mistakes: list[Mistake]
     return value
 
 
+def _tokens(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places that hold a token: most of the declaration is shown in the UI."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _tokens(item, (*path, key))
+        case list():
+            for place, item in enumerate(value):
+                yield from _tokens(item, (*path, place))
+        case str() if TOKEN.search(value):
+            yield path
+
+
 def _rendered(template: str, context: dg.ResolutionContext, mistakes: list[Mistake]) -> Any:
     path = tuple(context.path[1:])  # without `attributes`
-    unset = sorted({name for name in VARIABLE.findall(template) if name not in os.environ})
+    named = {one or other for one, other in VARIABLE.findall(template)}
+    unset = sorted(name for name in named if name not in os.environ and "default" not in template)
     if unset:
         mistakes.append((path, f"the environment variable {', '.join(unset)} is unset"))
         return None
@@ -196,9 +226,30 @@ def _validated(attributes: dict[str, Any], mistakes: list[Mistake]) -> Project |
 
 
 def _mistakes(error: ValidationError) -> Iterator[Mistake]:
-    for problem in error.errors(include_input=False, include_url=False):
-        message = REQUIRED if problem["type"] == "missing" else problem["msg"]
-        yield problem["loc"], message.removeprefix("Value error, ")
+    for problem in error.errors(include_url=False):
+        yield problem["loc"], _in_words(problem)
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """Return what is wrong with a value. Only its type is told, since it may be a secret."""
+    match problem["type"], problem["input"]:
+        case "missing", _:
+            return REQUIRED
+        case "string_type", bool():
+            return f"{QUOTE}, or YAML reads it as true or false"
+        case "string_type", int() | float():
+            return f"{QUOTE}, or YAML reads it as a number"
+        case "string_type", _:
+            return "expected text"
+        case "list_type", _:
+            return "expected a list, such as [one, other]"
+        case "dict_type" | "model_type", None:
+            return "expected a mapping; write {} for an empty one"
+        case "dict_type" | "model_type", _:
+            return "expected a mapping"
+        case "string_pattern_mismatch", _ if problem["loc"] == ("project",):
+            return "expected lower-case letters, digits and _, such as my_package"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _declaration_error(
@@ -217,4 +268,5 @@ def _declaration_error(
             continue
         position, _ = tree.lookup_closest_and_path([*context.path, *path], None)
         lines.append(f"  {position}: {key}: {message}")
-    return DeclarationError("invalid project:\n" + "\n".join(lines), REMEDY)
+    # A key may be a token, too.
+    return DeclarationError(without_tokens("invalid project:\n" + "\n".join(lines)), REMEDY)

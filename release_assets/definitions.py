@@ -20,14 +20,16 @@ import yaml
 from pydantic import ValidationError
 
 from release_assets.component import REMEDY, InvalidReleaseGraph, ProjectTree, ReleaseGraph, wrong_order
+from release_assets.component_file import FILES, component_files, mistakes_in
+from release_assets.defaults import FILE as DEFAULTS
 from release_assets.errors import DeclarationError
 from release_assets.executor import parallel_executor
 from release_assets.figures.chart import release_figures
 from release_assets.project import Project
+from release_assets.rules.token_text import without_tokens
 from release_assets.sensors.release_alerts import release_alerts
 
 PACKAGE = "release_assets_defs"  # the folder's name as a Python package, for template_vars_module
-FILES = ("defs.yaml", "defs.yml", "component.yaml")  # Dagster's names of a component file
 ERROR_SECONDS = 300  # between two ticks of the sensor that tells an invalid project
 
 
@@ -128,6 +130,7 @@ def load_folders() -> list[Folder]:
         module = _package(f"{PACKAGE}.{name}", path) if path != root else sys.modules[PACKAGE]
         folder = Folder(path, name, ProjectTree(defs_module=module, project_root=root))
         try:
+            _refuse_mistakes(path)
             with _without_dagsters_warnings():
                 components = folder.tree.get_all_components(ReleaseGraph)
         except Exception as error:
@@ -163,6 +166,18 @@ def _put_in_order(folders: list[Folder]) -> None:
                 component.others = others
 
 
+def _refuse_mistakes(path: Path) -> None:
+    """Raise DeclarationError for what Dagster's loader passes over, or tells without a line."""
+    written = [file for folder in (path, *path.rglob("*/")) for file in component_files(folder)]
+    if wrong := [mistake for file in written for mistake in mistakes_in(file)]:
+        raise DeclarationError(without_tokens("\n".join(wrong)), REMEDY)
+    if not written and not any(path.rglob("*.py")):
+        others = ", ".join(sorted(file.name for file in path.iterdir() if file.is_file()))
+        raise DeclarationError(
+            f"{path} has no defs.yaml, only {others}", f"Rename the project's file to {path}/defs.yaml."
+        )
+
+
 @contextlib.contextmanager
 def _without_dagsters_warnings() -> Iterator[None]:
     """Hide what Dagster's loader warns of in itself: pydantic's old API, and parts that may change."""
@@ -172,15 +187,28 @@ def _without_dagsters_warnings() -> Iterator[None]:
         yield
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    """Yield the folders that are loaded as a whole: those with a component file or Python of their own."""
+def _folders(folder: Path, *, is_top: bool = True) -> Iterator[Path]:
+    """Yield the folders that are loaded as a whole: those with a component file or Python of their own.
+
+    A folder with a project in a file of another name is one, too: that is a mistake to be told.
+    """
     children = sorted(folder.iterdir())
-    if any(child.name in FILES or (child.suffix == ".py" and child.stem != "__init__") for child in children):
+    has_file = any(
+        child.name in FILES or (child.suffix == ".py" and child.stem != "__init__") for child in children
+    )
+    is_misnamed = not is_top and any(
+        child.name != DEFAULTS
+        and re.search(r"\.ya?ml", child.name, re.IGNORECASE)
+        and b"release_assets.ReleaseGraph" in child.read_bytes()
+        for child in children
+        if child.is_file()
+    )
+    if has_file or is_misnamed:
         yield folder
         return
     for child in children:
         if child.is_dir() and child.name != "__pycache__" and not child.name.startswith("."):
-            yield from _folders(child)
+            yield from _folders(child, is_top=False)
 
 
 def _package(name: str, folder: Path) -> ModuleType:

@@ -24,9 +24,10 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from release_assets.rules import warehouse
+from release_assets.rules import image_name, warehouse
 from release_assets.rules.platforms import parse_platform
 from release_assets.rules.tags import Channel, TagPatterns
+from release_assets.rules.token_text import shown
 
 
 class Declared(BaseModel):
@@ -74,7 +75,7 @@ def is_loopback(url: str) -> bool:
 def _inside(path: str) -> str:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or "\0" in path:
-        raise ValueError(f"{path!r} leads out of the repository; give a path below its top folder")
+        raise ValueError(f"{shown(path)} leads out of the repository; give a path below its top folder")
     return path
 
 
@@ -143,7 +144,7 @@ class Tags(Declared):
     @classmethod
     def _holds_the_version_once(cls, pattern: str) -> str:
         if pattern.count("{version}") != 1:
-            raise ValueError(f"{pattern!r} must hold {{version}} once")
+            raise ValueError(f"{shown(pattern)} must hold {{version}} once")
         return pattern
 
     @model_validator(mode="after")
@@ -517,6 +518,14 @@ class Image(Destination):
         examples=["GHCR_TOKEN"],
     )
 
+    @field_validator("repository")
+    @classmethod
+    def _names_a_repository(cls, repository: str) -> str:
+        # Anything else that is wrong with it is told by `check` and the preflight. These may hold a login.
+        if "://" in repository or "@" in repository:
+            raise ValueError(f"the value is not an image repository. {image_name.EXAMPLE}")
+        return repository
+
     @field_validator("platforms", "builders", mode="before")
     @classmethod
     def _name_each_platform_once(cls, written: Any) -> Any:
@@ -775,7 +784,7 @@ class Project(Declared):
             raise ValueError("the remote holds a password; use git's credential helper or an SSH key")
         if remote.startswith("-") or "::" in remote:
             # git would read the first as an option, and run a helper program named by the second.
-            raise ValueError(f"{remote!r} is not a git remote or path")
+            raise ValueError(f"{shown(remote)} is not a git remote or path")
         return remote
 
     @field_validator("github", mode="before")
@@ -787,7 +796,7 @@ class Project(Declared):
         match = re.search(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(\.git)?/?$", remote)
         if match is None:
             raise ValueError(
-                f"github.repository is missing, and {remote!r} does not tell it; "
+                f"github.repository is missing, and {shown(remote)} does not tell it; "
                 "add `github: {repository: owner/name}`"
             )
         return block | {"repository": match[1]}
@@ -798,7 +807,7 @@ class Project(Declared):
         unencrypted = urlsplit(self.repository).scheme in {"http", "git"} and not is_loopback(self.repository)
         if unencrypted and not self.allow_http:
             raise ValueError(
-                f"{self.repository!r} is not encrypted; use https or ssh, "
+                f"{shown(self.repository)} is not encrypted; use https or ssh, "
                 "or set allow_http: true for the project"
             )
         return self

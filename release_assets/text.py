@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+SHORTEST = 4  # characters of a secret; a placeholder such as "x" would take all words apart
 LINE_OF_SECRET = 16  # characters; a shorter line of a secret is not looked for by itself
 # ECMA-48: CSI sequences, then OSC and the like up to their end, then the two-character ones.
 ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]")
@@ -73,7 +74,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    if not secret:
+    if len(secret) < SHORTEST:
         return
     yield secret
     # Output is looked at line by line, and a private key has many.
@@ -82,7 +83,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _forms_in_base64(secret: str) -> Iterator[str]:
-    for shift in range(3):
+    for shift in range(3) if len(secret) >= SHORTEST else ():
         encoded = base64.b64encode(b"\0" * shift + secret.encode()).decode()
         # The first and last groups mix the secret with its neighbors; the rest is the same everywhere.
         inner = encoded[4 if shift else 0 : -4]

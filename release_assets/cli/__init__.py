@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import errno
 import gc
 import importlib
+import json
+import os
 import sys
 from typing import Any
 
@@ -31,6 +34,8 @@ COMMANDS = {
     "schema": "Print the JSON schema of a project's defs.yaml.",
 }
 
+AS_JSON = f"{__name__}.as_json"
+
 COMPLETION = """\b
 Completion of commands and options:
   eval "$(_RELEASE_ASSETS_COMPLETE=bash_source release-assets)"    in ~/.bashrc
@@ -40,6 +45,24 @@ Completion of commands and options:
 
 class LazyGroup(click.Group):
     """A group whose commands are modules of this package, each with a command of the module's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the group's arguments, and note whether the answer is to be JSON."""
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. With --json, an error is one line of JSON on standard output, too."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, ReleaseError) as error:
+            # A command that has printed why its run failed ends by Exit.
+            cause = error.__context__ if isinstance(error, click.exceptions.Exit) else error
+            if ctx.meta[AS_JSON] and isinstance(cause, ReleaseError):
+                click.echo(json.dumps({"error": cause.problem, "remedy": cause.remedy}))
+            elif ctx.meta[AS_JSON] and isinstance(cause, click.ClickException):
+                click.echo(json.dumps({"error": cause.format_message()}))
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all commands."""
@@ -104,3 +127,10 @@ def main() -> None:
     except ReleaseError as error:
         click.echo(f"release-assets: {error.problem}\n{error.remedy}", err=True)
         sys.exit(2 if isinstance(error, DeclarationError) else 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # What is left of the output must not be written again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo("release-assets: standard output cannot be written: no space left on device", err=True)
+        sys.exit(1)

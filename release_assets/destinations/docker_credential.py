@@ -72,7 +72,11 @@ def logins(config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
             continue
         username, secret = str(entry.get("username") or ""), str(entry.get("password") or "")
         with contextlib.suppress(ValueError):
-            decoded = base64.b64decode(str(entry.get("auth") or ""), validate=True).decode().strip("\0")
+            decoded = (
+                base64.b64decode("".join(str(entry.get("auth") or "").split()), validate=True)
+                .decode()
+                .strip("\0")
+            )
             username, secret = decoded.split(":", 1)
         if entry.get("identitytoken"):
             username, secret = IDENTITY_TOKEN, str(entry["identitytoken"])

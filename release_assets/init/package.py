@@ -132,12 +132,14 @@ def _declared_version(
     setup_py: Mapping[str, Any],
 ) -> _Version:
     project, tool = _table(pyproject, "project"), _table(pyproject, "tool")
+    if str(_table(pyproject, "build-system").get("build-backend", "")).startswith("maturin"):
+        tool = {"maturin": {}, **tool}  # its table is optional
     if (version := _text(project.get("version"))) is not None:
         return _Version("[project] version", value=version)
     requires = " ".join(map(str, _list(_table(pyproject, "build-system").get("requires")))).lower()
     if name := next((name for name in FROM_TAGS if name in requires or name in tool), None):
         return _Version(f"git tags, by {name}")
-    for read in (_by_hatch, _by_pdm, _by_poetry):
+    for read in (_by_hatch, _by_pdm, _by_poetry, _by_maturin):
         if (found := read(tool)) is not None:
             return found
     setuptools = _table(tool, "setuptools")
@@ -187,6 +189,14 @@ def _by_pdm(tool: Mapping[str, Any]) -> _Version | None:
 def _by_poetry(tool: Mapping[str, Any]) -> _Version | None:
     version = _text(_table(tool, "poetry").get("version"))
     return None if version is None else _Version("[tool.poetry] version", value=version)
+
+
+def _by_maturin(tool: Mapping[str, Any]) -> _Version | None:
+    maturin = tool.get("maturin")
+    if not isinstance(maturin, dict):
+        return None
+    file = _text(maturin.get("manifest-path")) or "Cargo.toml"
+    return _Version(f"maturin's {file}", file=file)
 
 
 def _in_setup_cfg(

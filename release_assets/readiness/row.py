@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from release_assets.errors import ReleaseError
+from release_assets.errors import ReleaseError, TransientError
 from release_assets.nodes.preflight import UnsetError
 from release_assets.text import printable, redact
 
@@ -49,4 +49,6 @@ class Look:
             words, remedy = (printable(redact(text, self.secrets)) for text in (error.problem, error.remedy))
             unset = error.variables if isinstance(error, UnsetError) else ()
             command = "; ".join(f"export {variable}=..." for variable in unset) or self.command
+            if isinstance(error, TransientError) and command.startswith("export "):
+                command = ""  # a new token mends no server that is unreachable
             return [Row(self.project, self.what, self.key, self.if_not, words, remedy, command)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.version import Version
 
@@ -33,11 +33,8 @@ def pointers(tags: Mapping[str, str], patterns: TagPatterns, released: Iterable[
     for tag in ordered:
         commit, version = tags[tag.name], tag.version
         is_first = equal.setdefault((commit, tag.kind, version), tag.name) == tag.name
-        # A candidate that is promoted unchanged: v2.0 beside v2.0.0rc1 is the release.
-        if is_first and not version.is_prerelease:
-            for length in range(1, len(version.release)):
-                prefix = version.release[:length]
-                longer.setdefault((commit, tag.kind, version.epoch, prefix), tag.name)
+        for prefix in _prefixes(version) if is_first else ():
+            longer.setdefault((commit, tag.kind, version.epoch, prefix), tag.name)
     found = {}
     for tag in ordered:
         commit, version = tags[tag.name], tag.version
@@ -47,3 +44,39 @@ def pointers(tags: Mapping[str, str], patterns: TagPatterns, released: Iterable[
         if target != tag.name:
             found[tag.name] = target
     return found
+
+
+def overtaken(new: Iterable[str], known: Iterable[str], patterns: TagPatterns) -> dict[str, str]:
+    """Return the tags that come after longer ones that begin like them, each with the highest of those.
+
+    `v2` that is new where `v2.1.0` was known before moves, whatever commit it is on: nobody releases 2 after
+    2.1.0. A new `v2.1` where only `v2.1.0rc1` was known is the release.
+    """
+    highest: dict[tuple[TagKind, int, tuple[int, ...]], ParsedTag] = {}
+    for name in known:
+        tag = parse_tag(name, patterns)
+        if not isinstance(tag, ParsedTag) or tag.kind is TagKind.REBUILD:
+            continue
+        for prefix in _prefixes(tag.version):
+            before = highest.get((tag.kind, tag.version.epoch, prefix))
+            if before is None or before.version < tag.version:
+                highest[tag.kind, tag.version.epoch, prefix] = tag
+    found = {}
+    for name in new:
+        tag = parse_tag(name, patterns)
+        if not isinstance(tag, ParsedTag) or tag.version.is_prerelease or tag.version.is_postrelease:
+            continue
+        longer = highest.get((tag.kind, tag.version.epoch, tag.version.release))
+        if longer is not None:
+            found[name] = longer.name
+    return found
+
+
+def _prefixes(version: Version) -> Iterator[tuple[int, ...]]:
+    """Yield the shorter versions that a tag which moves with this one may have, without epochs.
+
+    A candidate is promoted unchanged: v2.0 beside v2.0.0rc1 is the release, and v2 beside v2.1.0rc1 is not.
+    """
+    for length in range(1, len(version.release)):
+        if not version.is_prerelease or any(version.release[length:]):
+            yield version.release[:length]

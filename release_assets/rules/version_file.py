@@ -6,6 +6,7 @@ import ast
 import codecs
 import configparser
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from release_assets.errors import PermanentError
+from release_assets.rules.static_python import Value, static_value, static_values, version_text
 
 LONGEST = 100  # characters of a version; more is something else, and is not shown
 # UTF-32 first: its mark begins with that of UTF-16.
@@ -24,13 +26,20 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Where a TOML file declares a version: PEP 621, Cargo, a Cargo workspace, Poetry, and files of no known tool.
+# Where a TOML file declares a version: PEP 621, Cargo, a Cargo workspace, Poetry, tools that only change
+# versions, and files of no known tool.
 TOML_KEYS = (
     ("project", "version"),
     ("package", "version"),
     ("workspace", "package", "version"),
     ("tool", "poetry", "version"),
+    ("tool", "commitizen", "version"),
+    ("tool", "bumpversion", "current_version"),
     ("version",),
+)
+ASSIGNMENT = re.compile(
+    r"""(?:export |const |let |var )*\w*version\w*(?:\s*:\s*\w+)?\s*[:=]+\s*(["']?)([^"']*)\1;?""",
+    re.IGNORECASE,
 )
 INI_KEYS = (("metadata", "version"), ("bumpversion", "current_version"))
 TAG_AGAIN = "Correct the file, then tag that commit."
@@ -45,7 +54,7 @@ def version_in_file(content: bytes, path: str) -> str:
     nothing but the version. Raises PermanentError, which never repeats the file, where there is none.
     """
     file = PurePosixPath(path)
-    match file.suffix:
+    match file.suffix.lower():
         case ".py":
             version = _in_python(content, path)
         case ".toml":
@@ -88,45 +97,34 @@ def _in_python(content: bytes, path: str) -> str:
         )
     try:
         module = ast.parse(content)  # bytes: Python obeys a byte order mark and a coding cookie
+        assigned = static_values(module)
+        passed = _passed_to_setup(module, assigned) if PurePosixPath(path).name == "setup.py" else None
     except SyntaxError as error:
         where = f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
         raise PermanentError(f"{path} is not Python: {where}", TAG_AGAIN) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise PermanentError(f"{path} is not Python: {error}", TAG_AGAIN) from None
-    assigned = _assigned_texts(module)
-    if PurePosixPath(path).name == "setup.py" and (passed := _passed_to_setup(module, assigned)) is not None:
+    if passed is not None:
         return passed
     for name in ("__version__", "version", "VERSION"):
-        if name in assigned:
-            return assigned[name]
+        if (text := version_text(assigned.get(name))) is not None:
+            return text
     raise PermanentError(
         f'{path} assigns no text to __version__ (such as __version__ = "1.2.3")',
         "Write the version as plain text, or point version_file to the file that holds it.",
     )
 
 
-def _assigned_texts(module: ast.Module) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for statement in module.body:
-        match statement:
-            case ast.Assign(targets=targets, value=ast.Constant(value=str(text))):
-                texts |= {target.id: text for target in targets if isinstance(target, ast.Name)}
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
-                texts[name] = text
-    return texts
-
-
-def _passed_to_setup(module: ast.Module, assigned: Mapping[str, str]) -> str | None:
-    """Return the `version` that setup.py passes to `setup()`: text, or a name that text is assigned to."""
+def _passed_to_setup(module: ast.Module, assigned: Mapping[str, Value]) -> str | None:
+    """Return the `version` that setup.py passes to `setup()`, as far as it is told without running it."""
     for node in ast.walk(module):
         match node:
             case ast.Call(func=ast.Name(id="setup") | ast.Attribute(attr="setup"), keywords=keywords):
                 for keyword in keywords:
-                    match keyword:
-                        case ast.keyword(arg="version", value=ast.Constant(value=str(text))):
+                    if keyword.arg == "version":
+                        text = version_text(static_value(keyword.value, assigned))
+                        if text is not None:
                             return text
-                        case ast.keyword(arg="version", value=ast.Name(id=name)) if name in assigned:
-                            return assigned[name]
     return None
 
 
@@ -135,10 +133,12 @@ def _in_toml(text: str, path: str) -> str:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PermanentError(f"{path} is not TOML: {error}", TAG_AGAIN) from None
-    found = _first(table, TOML_KEYS)
+    # A plugin of Poetry puts the version there while it builds.
+    is_filled_in = _at(table, ("tool", "poetry-dynamic-versioning", "enable")) is True
+    found = None if is_filled_in else _first(table, TOML_KEYS)
     if found is None:
         dynamic = _at(table, ("project", "dynamic"))
-        if isinstance(dynamic, list) and "version" in dynamic:
+        if is_filled_in or (isinstance(dynamic, list) and "version" in dynamic):
             raise PermanentError(
                 f"{path} declares its version as dynamic",
                 f"{ELSEWHERE} Without version_file, the version in the built metadata is checked.",
@@ -160,9 +160,10 @@ def _in_json(text: str, path: str) -> str:
 def _in_yaml(text: str, path: str) -> str:
     try:
         # Without types: 1.10 is not the number 1.1.
-        found = _first(yaml.load(text, yaml.BaseLoader), (("version",),))  # noqa: S506  (it makes text only)
+        documents = list(yaml.load_all(text, yaml.BaseLoader))  # (it makes text only)
     except (yaml.YAMLError, RecursionError):
         raise PermanentError(f"{path} is not YAML", TAG_AGAIN) from None
+    found = next(filter(None, (_first(document, (("version",),)) for document in documents)), None)
     if found is None:
         raise _missing(path, (("version",),))
     return found
@@ -188,7 +189,9 @@ def _alone(text: str, path: str) -> str:
     lines = [line for line in lines if line and not line.startswith("#")]
     if len(lines) != 1:
         raise PermanentError(f"{path} holds {len(lines)} lines; expected one, the version", ELSEWHERE)
-    return lines[0]
+    # A file of settings, a template, or a module of another language.
+    assigned = ASSIGNMENT.fullmatch(lines[0])
+    return (assigned[2] if assigned else lines[0]).strip()
 
 
 def _first(table: Any, keys: tuple[tuple[str, ...], ...]) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from release_assets.destinations import git
 from release_assets.destinations.tag_look import TagLook, digest_of
 from release_assets.project import Project
-from release_assets.rules.pointers import pointers
+from release_assets.rules.pointers import overtaken, pointers
 from release_assets.rules.tags import MalformedTag, ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.sensors.attempts import Attempts, Move, refusal
 from release_assets.sensors.claims import CLAIMED, is_claimed
@@ -71,6 +71,7 @@ def tag_changes(
     known = seen or {}
     were_pointers = pointers(known, patterns)
     are_pointers = pointers(observed, patterns, released=known.keys() - were_pointers.keys())
+    late = overtaken(observed.keys() - known.keys(), observed.keys() & known.keys(), patterns)
     release_names = _releases(observed.keys() - are_pointers.keys(), patterns)
     highest = max(release_names, default=None)
     for name, tag in _in_order(observed, patterns):
@@ -97,6 +98,11 @@ def tag_changes(
         elif name in were_pointers:
             # It moves on with the release it points to, whose own tag may be pushed a moment later.
             changes.remarks.append(f"tag {name} is skipped: it only pointed to {were_pointers[name]} before")
+        elif name in late:
+            changes.remarks.append(
+                f"tag {name} is skipped: {late[name]} was there before it, so it is a tag that moves. "
+                f"Run `release-assets release {name}` where it is a release"
+            )
         elif before is None:
             changes.partitions.append(name)
             if seen is not None:

@@ -465,6 +465,71 @@ def test_definitions_hold_the_names_of_secrets_and_never_a_secret(
         assert SECRET not in str([sensor.description, sensor.tags, dict(sensor.metadata)])
 
 
+TOKEN = "pypi-AgEIcHlwaS5vcmcCJGFi"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("package:", f"image: {{repository: r, build_args: {{TOKEN: {TOKEN}}}}}\n  package:"),
+        ("package:", f"image: {{repository: 'https://me:{TOKEN}@ghcr.io/me/x'}}\n  package:"),
+        ("package:", f"image: {{repository: r, platforms: [{TOKEN}]}}\n  package:"),
+        ("package:", f"tags: {{release: '{TOKEN}'}}\n  package:"),
+        ("package:", f"{TOKEN}: x\n  package:"),
+        ("package:", f"{TOKEN}: x\n  {TOKEN}: x\n  package:"),
+        ("package: {}", f"package: {{name: {TOKEN}}}"),
+        ("package: {}", f"package: {{directory: /{TOKEN}}}"),
+        ("plain.git", f"plain.git?token={TOKEN}"),
+        ("package:", f"owners: [{TOKEN}]\n  package:"),
+    ],
+)
+def test_a_token_is_refused_wherever_it_stands(
+    folder: Folder, change: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert TOKEN not in folder.refusal(PLAIN.replace(*change))
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAIN + "  project: other\n", "defs.yaml:6: project is declared twice, first in line 3"),
+        (PLAIN + "  index: {token_env: A, token_env: B}\n", "token_env is declared twice"),
+        (PLAIN.replace("git@github.com:owner/plain.git", "{{ env.REPO }}"), "put a template in quotes"),
+        (
+            PLAIN + "requirements: {envs: [A]}\n",
+            "defs.yaml:6: requirements: unknown key 'envs'; known is env",
+        ),
+        (PLAIN + "---\n", "a document is empty; remove the line `---`"),
+        ("# later\n", "it is empty; it needs `type: release_assets.ReleaseGraph`"),
+        (
+            PLAIN + "  image: {repository: r, build_args: {PYTHON: 3.10}}\n",
+            "put it in quotes, or YAML reads it",
+        ),
+        (PLAIN + "  image: {repository: r, platforms: linux/amd64}\n", "platforms: expected a list, such as"),
+        (PLAIN + "  image: {repository: 'https://ghcr.io/me/x'}\n", "the value is not an image repository"),
+        (PLAIN + "  index:\n", "index: expected a mapping; write {} for an empty one"),
+        (PLAIN.replace("project: plain", "project: my-plain"), "expected lower-case letters, digits and _"),
+        (PLAIN.replace("git@github.com:owner/plain.git", "\"{{ env('NO_REPO') }}\""), "NO_REPO is unset"),
+    ],
+)
+def test_a_mistake_that_yaml_permits_is_told(folder: Folder, text: str, message: str) -> None:
+    assert message in folder.refusal(text)
+
+
+@pytest.mark.parametrize("name", ["defs.yaml.txt", "Defs.YAML", "project.yml"])
+def test_a_file_with_another_name_is_told(folder: Folder, name: str) -> None:
+    (folder.path / "sample").mkdir()
+    (folder.path / "sample" / name).write_text(PLAIN)
+    assert f"has no defs.yaml, only {name}" in str(declarations()[1])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told(folder: Folder, encoding: str) -> None:
+    folder.declare("").write_bytes(PLAIN.replace("plain", "plän").encode(encoding))
+    assert "it is not UTF-8" in str(declarations()[1])
+
+
 # In somebody's own dg project
 
 

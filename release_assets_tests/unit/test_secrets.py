@@ -16,6 +16,26 @@ def test_blanks_around_a_secret_are_not_part_of_it(value: str, monkeypatch: pyte
     assert read_secret("A_TOKEN") == "token"
 
 
+@pytest.mark.parametrize("value", ['"token"', "'token'\n", '\ufeff"token"', "token\u200b", "\u00a0token "])
+def test_what_tools_put_around_a_secret_is_not_part_of_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN", value)
+    assert read_secret("A_TOKEN") == "token"
+
+
+@pytest.mark.parametrize("value", ['"token', "to'k'en", '"a" "b"', '"'])
+def test_a_quotation_mark_within_a_secret_is_part_of_it(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", value)
+    assert read_secret("A_TOKEN") == value
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_secret_in_a_file_of_powershells_is_read(directory: Path, encoding: str) -> None:
+    (directory / "A_TOKEN").write_text("token\r\n", encoding=encoding)
+    assert read_secret("A_TOKEN") == "token"
+
+
 @pytest.mark.parametrize("value", [None, "", "\n"])
 def test_a_variable_without_a_value_is_unset(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("A_TOKEN", raising=False)

@@ -114,3 +114,8 @@ def test_a_long_text_is_shortened() -> None:
 
 def test_a_secret_is_hidden_also_when_its_escapes_are_gone() -> None:
     assert without(["s3cret-token"], "the s3cret-\x1b[0mtoken and \x1b[1ms3cret-token") == "the *** and ***"
+
+
+@pytest.mark.parametrize("placeholder", ["t", "xx", "abc"])
+def test_a_placeholder_takes_no_words_apart(placeholder: str) -> None:
+    assert redact(f"the text of {placeholder}", [placeholder]) == f"the text of {placeholder}"

@@ -21,6 +21,11 @@ INSTALL_QEMU = (
     "image: builders: in the project's defs.yaml."
 )
 
+OTHER_SYSTEM = (
+    "Name a machine with {system} in image: builders: in the project's defs.yaml, or remove the platform. "
+    "QEMU emulates other processors, and no other operating system."
+)
+
 START_ENGINE = (
     "Start the Docker engine there, or correct DOCKER_HOST, the docker context, or image: builders: in the "
     "project's defs.yaml. `docker version` shows whether it answers."
@@ -165,8 +170,11 @@ def check_platform(engine: Engine, platform: str) -> None:
     try.
     """
     if engine.platforms and not runs_platform(engine.platforms, platform):
+        system = platform.partition("/")[0]
+        is_emulable = any(name.startswith(f"{system}/") for name in engine.platforms)
         raise PermanentError(
-            f"{engine.name} cannot run {platform}, only {', '.join(sorted(engine.platforms))}", INSTALL_QEMU
+            f"{engine.name} cannot run {platform}, only {', '.join(sorted(engine.platforms))}",
+            INSTALL_QEMU if is_emulable else OTHER_SYSTEM.format(system=system),
         )
 
 

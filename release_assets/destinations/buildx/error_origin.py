@@ -22,6 +22,7 @@ _BASE = re.compile(
     r"|docker-image://)(\S+)"
 )
 _PULLS = re.compile(r"\[auth\] |\[internal\] (?:booting buildkit|pulling )")
+_AUTHORIZING = re.compile(r"\[auth\] (\S+?):\S* token for (\S+)")
 _PUSHES = re.compile(r"exporting to |pushing ")
 _READS = re.compile(r"\[[^\]]*internal\] |\[context [^\]]*\] load ")
 
@@ -119,7 +120,9 @@ def refusal_in(origin: Origin, cause: str) -> Refusal | None:
     if origin not in {Origin.PULL, Origin.PUSH, Origin.FETCH}:
         return None
     code = _CODE.search(cause)
-    status = _STATUS.search(cause[: code.start()] if code else cause)
+    # containerd puts "unknown" before a status, too.
+    is_wrapped = code is not None and code_of(code[1]) == "unknown"
+    status = _STATUS.search(cause[: code.start()] if code and not is_wrapped else cause)
     if code is None and status is None:
         return Refusal(None, "denied", cause) if _NO_LOGIN.search(cause) else None
     number = int(next(group for group in status.groups() if group)) if status else None
@@ -132,6 +135,9 @@ def refusal_in(origin: Origin, cause: str) -> Refusal | None:
 
 def base_image(failure: Failure) -> Repository | None:
     """Return the repository of the base image that could not be pulled; None where none is named."""
+    login = _AUTHORIZING.match(failure.step)
+    if login is not None:
+        return Repository("docker.io" if login[2] == "registry-1.docker.io" else login[2], login[1])
     asked = re.search(r"https?://([^/\s\"]+)/v2/(\S+)/(?:manifests|blobs)/", failure.said)
     if asked is not None:
         return Repository("docker.io" if asked[1] == "registry-1.docker.io" else asked[1], asked[2])

@@ -31,6 +31,11 @@ NO_HELPER = (
     "Install the credential helper that the docker configuration of the user of Dagster's runs names "
     "(credsStore, credHelpers), or log in again without it."
 )
+QEMU_CRASHED = (
+    "QEMU crashed, which emulated the platform. Materialize again, update QEMU (`docker run --privileged "
+    "--rm tonistiigi/binfmt --install all`), or name a machine of that platform: image: builders: in the "
+    "project's defs.yaml."
+)
 OTHER_PLATFORM = (
     "The base image is not made for this platform: choose one that is, or remove the platform from defs.yaml."
 )
@@ -55,12 +60,16 @@ _NETWORK = re.compile(
     r"|context deadline exceeded[^:]*|use of closed network connection|transport is closing"
     r"|net/http: request canceled[^:]*|request canceled[^:]*|http2: [^:]*|stream error: [^:]*"
     r"|unexpected end of JSON input|invalid character .{1,6} looking for [\w ]*|invalid content digest[^:]*"
+    r"|io: read/write on closed pipe"
+    r"|(?:remote error: )?tls: (?:internal error|handshake failure|bad record MAC)"
+    r"|content digest sha256:\w*: not found"
     r"|invalid checksum digest[^:]*|failed size validation: [^:]*|short read: [^:]*)" + _KIND
 )
 # The kernel could not start the command's own program; what a command prints itself has other words around.
 _NO_EMULATION = re.compile(
     r"(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused): exec format error"
 )
+_EMULATOR_CRASHED = re.compile(r"qemu: uncaught target signal \d+")
 _PROCESS_END = re.compile(r"(?:did not complete successfully|\]): exit code: (\d+)[^:]*\Z")
 
 
@@ -106,6 +115,8 @@ def _command_failure(failure: Failure, problem: str) -> ReleaseError:
     printed = [line for line in failure.output if line.strip()]
     if len(printed) == 1 and _NO_EMULATION.fullmatch(printed[0].strip()):
         return PermanentError(problem, INSTALL_QEMU)
+    if printed and _EMULATOR_CRASHED.match(printed[-1]):
+        return PermanentError(problem, QEMU_CRASHED)
     end = _PROCESS_END.search(failure.said)
     # 137 is SIGKILL: nobody sends it to a build but the kernel, for want of memory.
     hint = "It was killed, as a process is that takes too much memory. " if end and end[1] == "137" else ""

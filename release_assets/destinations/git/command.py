@@ -49,6 +49,9 @@ REFUSALS = re.compile(
     re.IGNORECASE,
 )
 
+# The configuration of the user of Dagster's runs cannot be read: nothing about the remote.
+MISCONFIGURED = re.compile(r"fatal: (bad (\w+ )?config|unable to (access|read) '[^']*config')", re.IGNORECASE)
+
 Log = Callable[[str], None]
 
 
@@ -184,6 +187,12 @@ def _run(
     except CommandFailedError as error:
         # A remote's own words are among them, as long as it likes.
         output = printable("\n".join(line[:500] for line in error.tail[-10:])) or error.reason
+        if MISCONFIGURED.search(output):
+            raise PermanentError(
+                f"git cannot run for {remote}: {output}",
+                "Correct the git configuration of the user of Dagster's runs "
+                "(`git config --list --show-origin`).",
+            ) from None
         if REFUSALS.search(output):
             raise PermanentError(
                 f"git cannot use {remote}: {output}",

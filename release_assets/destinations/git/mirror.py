@@ -79,6 +79,7 @@ class Mirror:
             self._fetch(commit, is_needed=lambda: not self._has(commit))
             found = self._describe(commit)
         if found is None:
+            self._refuse_no_commit(commit)
             raise PermanentError(
                 f"{self.remote} names commit {commit} in a tag, but does not hand it out"
                 if self._superproject is None
@@ -191,6 +192,17 @@ class Mirror:
         found = Commit(sha, subject, author, datetime.fromtimestamp(int(seconds), UTC))
         self._commits[commit] = found
         return found
+
+    def _refuse_no_commit(self, sha: str) -> None:
+        """Raise PermanentError where the remote hands `sha` out, and it is a tree or a file."""
+        try:
+            kind = self.git("cat-file", "-t", sha).strip()
+        except ReleaseError:
+            return
+        raise PermanentError(
+            f"a tag of {self.remote} points to {sha}, which is a {kind} and not a commit",
+            "Delete the tag, then tag a commit: `git tag --force TAG COMMIT`.",
+        )
 
     def _has(self, commit: str) -> bool:
         return self._describe(commit) is not None

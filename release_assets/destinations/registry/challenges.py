@@ -13,9 +13,12 @@ from dataclasses import dataclass
 # What is between two commas, those in a quoted string apart.
 _ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME = re.compile(rf"({_TOKEN})(?: +(.*))?", re.DOTALL)
-# A value without quotation marks is a token. A URL is not one, and servers write it anyway.
-_PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s"=][^\s"]*))', re.DOTALL)
+_SCHEME = re.compile(rf"({_TOKEN})(?:\s+(.*))?", re.DOTALL)
+# A value without quotation marks is a token. A URL is not one, and servers write it anyway. Some separate
+# parameters by blanks or semicolons.
+_PARAMETER = re.compile(
+    rf'[\s;]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s"=;][^\s";]*))', re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ def parse_challenges(field: str) -> list[Challenge]:
     found: list[tuple[str, dict[str, str]]] = []
     # Challenges and parameters are separated alike: an element without a scheme belongs to the one before.
     for element in map(str.strip, _ELEMENT.findall(field)):
-        parameter = _PARAMETER.fullmatch(element)
-        if parameter is None and (head := _SCHEME.fullmatch(element)):
+        parameters = element
+        if _PARAMETER.match(element) is None and (head := _SCHEME.fullmatch(element)):
             found.append((head[1].lower(), {}))
-            parameter = _PARAMETER.fullmatch((head[2] or "").strip())
-        if parameter is not None and found:
+            parameters = head[2] or ""
+        end = 0
+        while found and (parameter := _PARAMETER.match(parameters, end)):
             name, quoted, plain = parameter.groups()
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
             found[-1][1].setdefault(name.lower(), value)
+            end = parameter.end()
     return [Challenge(scheme, parameters) for scheme, parameters in found]

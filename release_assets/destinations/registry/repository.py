@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from release_assets.errors import PermanentError
 from release_assets.project import is_loopback
+from release_assets.rules.image_name import EXAMPLE, split_name
 from release_assets.text import one_line
-
-# The grammar of github.com/distribution/reference.
-_HOST = re.compile(r"(?:[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
-_WORD = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"{_WORD}(?:/{_WORD})*")
 
 
 @dataclass(frozen=True)
@@ -44,24 +39,7 @@ def parse_repository(reference: str) -> Repository:
 
     Raises PermanentError for a reference with a tag or digest, or with characters that names do not have.
     """
-    first, slash, rest = reference.partition("/")
-    # Docker's rule for what is a host: it has a dot, a port or upper case, or it is localhost.
-    has_host = slash and (re.search(r"[.:A-Z]", first) or first == "localhost")
-    host, name = (first, rest) if has_host else ("docker.io", reference)
-    if host in {"index.docker.io", "registry-1.docker.io"}:
-        host = "docker.io"
-    bare = re.split("[@:]", name)[0]
-    if host == "docker.io" and "/" not in name:
-        name = f"library/{name}"
-    # 255 characters for host and name together is the distribution spec's limit.
-    if _NAME.fullmatch(name) and _HOST.fullmatch(host) and len(f"{host}/{name}") <= 255:
-        return Repository(host, name)
-    why = ""
-    if bare and bare not in (name, name.removeprefix("library/")):
-        why = ": it names a digest" if "@" in name else ": it names a tag"
-    elif name != name.lower():
-        why = ": it has upper case in its name"
-    raise PermanentError(
-        f"{one_line(repr(reference))} is not an image repository{why}",
-        "Write it in lower case without a tag or digest, such as docker.io/owner/name.",
-    )
+    try:
+        return Repository(*split_name(reference))
+    except ValueError as error:
+        raise PermanentError(f"{one_line(repr(reference))} {error}", EXAMPLE) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -102,3 +103,29 @@ def test_without_a_project_it_says_where_they_are_declared(tmp_path: Path) -> No
     ended = run("plan", "v1.0.0", RELEASE_ASSETS_DEFS=str(tmp_path))
     assert ended.returncode == 2
     assert f"There is no project in {tmp_path}. Set RELEASE_ASSETS_DEFS" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "v1", "--json", "--nope"], ["pln", "--json"], ["check", "--json"]]
+)
+def test_with_json_an_error_is_json_too(arguments: list[str], tmp_path: Path) -> None:
+    ended = run(*arguments, RELEASE_ASSETS_DEFS=str(tmp_path))
+    assert ended.returncode == 2
+    answer = json.loads(ended.stdout)
+    assert answer if isinstance(answer, list) else answer["error"] in ended.stderr
+
+
+def test_a_full_disk_is_told_without_a_traceback() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [COMMAND, "schema"],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "release-assets: standard output cannot be written: no space left on device\n",
+    )

@@ -258,6 +258,12 @@ def test_a_platform_that_is_listed_can_be_run(platform: str) -> None:
     check_platform(an_engine(*inspected_platforms(INSPECTED)), platform)
 
 
+def test_no_qemu_is_installed_for_another_operating_system() -> None:
+    with pytest.raises(PermanentError) as raised:
+        check_platform(an_engine("linux/amd64", "linux/arm64"), "windows/amd64")
+    assert raised.value.remedy.startswith("Name a machine with windows in image: builders:")
+
+
 def test_a_platform_that_cannot_be_run_tells_how_to_install_qemu() -> None:
     with pytest.raises(PermanentError) as raised:
         check_platform(an_engine("linux/amd64", "linux/amd64/v2"), "linux/arm64")

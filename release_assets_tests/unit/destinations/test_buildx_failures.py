@@ -136,6 +136,19 @@ def test_a_run_that_is_killed_is_told_by_its_own_status() -> None:
     assert "takes too much memory" in error_of("[2/3] RUN make", said, "cc1plus").remedy
 
 
+def test_a_run_in_which_qemu_crashes_needs_another_machine() -> None:
+    said = f'{BUILD}process "/bin/sh -c make" did not complete successfully: exit code: 139'
+    printed = "qemu: uncaught target signal 11 (Segmentation fault) - core dumped"
+    assert error_of("[2/3] RUN make", said, "cc", printed).remedy.startswith("QEMU crashed")
+
+
+def test_a_login_that_is_refused_names_its_registry() -> None:
+    said = f"{BUILD}failed to authorize: failed to fetch oauth token: denied: denied"
+    step = "[auth] owner/name:pull,push token for ghcr.io"
+    assert error_of(step, said, repository=Repository("ghcr.io", "owner/name")).remedy.startswith(LOGIN)
+    assert "docker login ghcr.io" in error_of(step, said).remedy
+
+
 @pytest.mark.parametrize(
     "printed",
     [
@@ -301,6 +314,14 @@ def test_a_run_that_the_kernel_cannot_start_needs_qemu(printed: str) -> None:
             PermanentError,
             "docker buildx prune",
         ),
+        (
+            f"unknown: unexpected status from PUT request to {URL}: 500 Internal Server Error",
+            TransientError,
+            UNREACHABLE,
+        ),
+        ("failed to copy: io: read/write on closed pipe", TransientError, UNREACHABLE),
+        (f'Put "{URL}": remote error: tls: internal error', TransientError, UNREACHABLE),
+        ("content digest sha256:4728: not found", TransientError, UNREACHABLE),
         # Nothing that is known
         ("manifest invalid: manifest invalid", PermanentError, "say what it rejects"),
         (f"unexpected status from PUT request to {URL}: 409 Conflict", PermanentError, "say what it rejects"),

@@ -191,6 +191,15 @@ def test_a_commit_that_the_remote_does_not_hand_out_is_named(repository: Reposit
     assert caught.value.remedy == "Push the commit together with its tag."
 
 
+@pytest.mark.parametrize(("target", "kind"), [("HEAD^{tree}", "tree"), ("HEAD:README.md", "blob")])
+def test_a_tag_of_something_else_is_no_commit(
+    repository: Repository, mirror: Mirror, target: str, kind: str
+) -> None:
+    repository.tag("v1.0", target, annotated=True)
+    with pytest.raises(PermanentError, match=f"which is a {kind} and not a commit"):
+        mirror.fetch(observe_tags(repository.remote)["v1.0"])
+
+
 def test_a_fetch_that_was_cut_off_is_begun_again(repository: Repository, mirror: Mirror) -> None:
     mirror.path.mkdir(parents=True)
     assert mirror.fetch(repository.first).sha == repository.first

@@ -268,6 +268,15 @@ def test_an_empty_remote_is_looked_at_where_insteadof_leads(
 Serve = Callable[..., AbstractContextManager[int]]
 
 
+def test_a_configuration_that_git_cannot_read_is_not_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = project(tmp_path / "remote")
+    monkeypatch.setenv("HOME", str(home(tmp_path / "home", "[core\n")))
+    with pytest.raises(PermanentError, match="Correct the git configuration"):
+        observe_tags(made.remote)
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Repository:
     """A repository below the folder `served`, as servers have it."""

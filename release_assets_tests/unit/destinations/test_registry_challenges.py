@@ -27,6 +27,8 @@ AS_BEARER = 'Bearer realm="https://g/v2/token",service="reg",scope="*"'
         (f'bAsIc REALM="Gitea" ,, , {AS_BEARER.replace("Bearer", "BEARER")},', [BASIC, BEARER]),
         ('Bearer  realm = "https://g/v2/token" , service\t=\treg, scope="*"', [BEARER]),
         ("Bearer realm=https://g/v2/token,service=reg,scope=*", [BEARER]),
+        ('Bearer\trealm="https://g/v2/token" service="reg" scope="*"', [BEARER]),
+        ('Bearer realm="https://g/v2/token"; service="reg"; scope=*, Basic realm=Gitea', [BEARER, BASIC]),
         (
             r'Bearer realm="https://g/?a=1,2",service="a \"b\", \\c",scope="repository:o/n:pull,push"',
             [

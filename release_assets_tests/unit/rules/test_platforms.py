@@ -55,6 +55,9 @@ def test_a_platform_has_one_name(written: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
+        ("linux/armv7l", "unknown platform 'linux/armv7l': write linux/arm/v7"),
+        ("linux/x64", "write linux/amd64"),
+        ("linux/arm64v8", "write linux/arm64"),
         ("arm64", "'arm64' is not a platform such as linux/amd64"),
         ("linux/", "'linux/' is not a platform such as linux/amd64"),
         ("linux/arm/v7/x", "is not a platform such as linux/amd64"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release_assets.rules.pointers import pointers
+from release_assets.rules.pointers import overtaken, pointers
 from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag
 from release_assets_tests.strategies import MANY, tags
 
@@ -32,6 +32,7 @@ A, B = "a" * 40, "b" * 40
         # A candidate that is promoted unchanged.
         (["v1.2.3rc1", "v1.2.3"], {}),
         (["v2.0.0rc1", "v2.0"], {}),
+        (["v2", "v2.1.0rc1"], {"v2": "v2.1.0rc1"}),
         (["test-v1.2.3", "v1.2.3"], {}),
         (["test-v1", "test-v1.2.3", "v1"], {"test-v1": "test-v1.2.3"}),
         (["docker-rebuild-v1", "v1.2.3"], {}),
@@ -50,6 +51,24 @@ def test_tags_on_other_commits_are_no_pointers() -> None:
 
 def test_what_was_released_is_not_replaced_by_another_name_of_it() -> None:
     assert pointers({"v1.0": A, "v1.0.0": A}, PATTERNS, released=["v1.0"]) == {"v1.0.0": "v1.0"}
+
+
+@pytest.mark.parametrize(
+    ("new", "known", "expected"),
+    [
+        ("v2", ["v1.9.0", "v2.0.0", "v2.1.0"], {"v2": "v2.1.0"}),
+        ("v1.2", ["v1.2.3", "v1.3.0"], {"v1.2": "v1.2.3"}),
+        ("v1.2", ["v1.2.0rc1", "v1.1.9", "v1.3"], {}),
+        ("v1.2.post1", ["v1.2.3"], {}),
+        ("v1.2.3rc1", ["v1.2.3.1"], {}),
+        ("v1", ["test-v1.2.3", "v1!1.2"], {}),
+        ("nightly", ["v1.2.3"], {}),
+    ],
+)
+def test_a_shorter_version_that_comes_later_moves(
+    new: str, known: list[str], expected: dict[str, str]
+) -> None:
+    assert overtaken([new], known, PATTERNS) == expected
 
 
 @given(st.dictionaries(tags, st.sampled_from([A, B]), max_size=10))

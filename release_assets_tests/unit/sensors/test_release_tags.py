@@ -79,6 +79,16 @@ def test_a_pointer_that_moves_before_its_new_release_comes_is_no_release() -> No
     assert after.releases == ["v1.2.4"]
 
 
+def test_a_moving_tag_that_comes_on_another_commit_is_no_release() -> None:
+    """`v1` is made for the first time, on the commit after the release."""
+    changes = tag_changes({"v1.2.3": A, "v1": B, "v1.2.4rc1": C}, {"v1.2.3": A}, PATTERNS)
+    assert changes.partitions == changes.releases == ["v1.2.4rc1"]
+    assert changes.remarks == [
+        "tag v1 is skipped: v1.2.3 was there before it, so it is a tag that moves. "
+        "Run `release-assets release v1` where it is a release"
+    ]
+
+
 def test_another_name_of_a_released_version_is_a_pointer() -> None:
     changes = tag_changes({"v1.0": A, "v1.0.0": A}, {"v1.0": A}, PATTERNS)
     assert changes.releases == []

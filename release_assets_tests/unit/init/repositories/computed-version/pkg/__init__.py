@@ -1,1 +1,3 @@
-__version__ = ".".join(["1", "2"])
+from pathlib import Path
+
+__version__ = Path(__file__).with_name("VERSION").read_text()
