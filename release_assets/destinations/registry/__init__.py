@@ -1,6 +1,7 @@
 """The image registry: repositories, manifests and indexes, and the client that reads and puts them."""
 
 from release_assets.destinations.registry.client import Registry
+from release_assets.destinations.registry.copying import copy_image
 from release_assets.destinations.registry.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -26,6 +27,7 @@ __all__ = [
     "Registry",
     "Repository",
     "attestation_manifests",
+    "copy_image",
     "index_of",
     "normal_platform",
     "parse_repository",
