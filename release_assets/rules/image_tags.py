@@ -61,6 +61,12 @@ def floating_tags(
             return found
 
 
+def why_none(channel: Channel) -> str:
+    """Return why a release of this channel has no floating tag."""
+    is_prerelease = channel is Channel.PRERELEASE
+    return "a prerelease moves no tag" if is_prerelease else "image.floating_tags names none for it"
+
+
 def is_in_series(version: Version, series: tuple[int, ...]) -> bool:
     """Whether a version competes for the floating tag of this series."""
     return (version.epoch, version.major, version.minor)[: len(series)] == series

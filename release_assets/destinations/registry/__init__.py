@@ -11,6 +11,7 @@ from release_assets.destinations.registry.manifest import (
     Manifest,
     attestation_manifests,
     index_of,
+    lists_the_same,
     platform_images,
     platforms_differ,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "attestation_manifests",
     "copy_image",
     "index_of",
+    "lists_the_same",
     "normal_platform",
     "parse_repository",
     "platform_images",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,6 @@ from release_assets.destinations.registry.client import Registry
 from release_assets.destinations.registry.manifest import Manifest, children_of, is_digest
 from release_assets.errors import TransientError
 from release_assets.text import size_text
-
-AT_ONCE = 3  # layers, as docker pushes
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,8 @@ def copy_image(source: Registry, target: Registry, image: Manifest, log: Callabl
                 )
             copy_image(source, target, child, log)
     else:
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            copies = [threads.submit(_copy_blob, source, target, blob, log) for blob in _blobs(image)]
-        for copy in copies:
-            copy.result()
+        for blob in _blobs(image):
+            _copy_blob(source, target, blob, log)
     target.put_manifest(image.digest, image)
 
 

@@ -153,6 +153,11 @@ def index_of(children: Mapping[str, Manifest], annotations: Mapping[str, str] | 
     return Manifest(json.dumps(content, indent=2).encode(), media_type)
 
 
+def lists_the_same(one: Manifest, other: Manifest) -> bool:
+    """Return whether two indexes of one format list the same manifests, whatever their annotations."""
+    return one.media_type == other.media_type and _children(one) == _children(other)
+
+
 def formats(index: Manifest) -> dict[str, str]:
     """Return `OCI` or `Docker schema 2` for each platform's image of an index.
 
