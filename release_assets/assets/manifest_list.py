@@ -20,7 +20,7 @@ from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
-from release_assets.nodes.image_places import completed
+from release_assets.nodes.image_places import completed, list_elsewhere
 from release_assets.nodes.image_step import (
     docker_environment,
     image_name,
@@ -92,6 +92,8 @@ def manifest_list(step: Step, image: Image, places: Sequence[Image]) -> Recorded
     # One that is right keeps its digest, also where other annotations are declared by now.
     if owner is not None and lists_the_same(owner.manifest, whole):
         whole = owner.manifest
+    elif there := list_elsewhere(step, image, places, tag, whole):
+        whole = there
     difference = platforms_differ(whole, image.platforms)
     if difference is not None:
         raise PermanentError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import dagster as dg
 
-from release_assets.destinations.registry import Manifest, Registry, copy_image
+from release_assets.destinations.registry import Manifest, Registry, copy_image, lists_the_same
 from release_assets.errors import ReleaseError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.image_owner import Owner, observe_owner, refuse_foreign
@@ -88,20 +89,39 @@ def completed(
     for platform, tag in tags.items():
         there = found[platform]
         built = _built_digest(step, platform)
-        if there is not None and built in {None, there.digest}:
+        if there is not None and there.digest == built:
+            continue
+        reference = registry.repository.reference(tag)
+        refuse_foreign(step, reference, observe_owner(registry, tag), image_source(step))
+        if there is not None and built is None:
             continue
         elsewhere = _elsewhere(step, image, places, built or tag)
         if elsewhere is None:
             continue
         source, manifest = elsewhere
-        reference = registry.repository.reference(tag)
-        refuse_foreign(step, reference, observe_owner(registry, tag), image_source(step))
         step.say(f"{reference} is copied from {source.repository.reference(manifest.digest)}")
         with step.stage("copy"):
             copy_image(source, registry, manifest, step.output)
         point_tag(step, registry, tag, manifest)
         complete[platform] = manifest
     return complete
+
+
+def list_elsewhere(
+    step: Step, image: Image, places: Sequence[Image], tag: str, whole: Manifest
+) -> Manifest | None:
+    """Return another repository's manifest list that lists the same, so that all have one digest; or None.
+
+    A repository that cannot be asked is passed over: its own asset fails.
+    """
+    for place in places:
+        if place.repository == image.repository:
+            continue
+        with contextlib.suppress(ReleaseError):
+            there = image_registry(step, place).manifest(tag)
+            if there is not None and there.is_index and lists_the_same(there, whole):
+                return there
+    return None
 
 
 def _elsewhere(

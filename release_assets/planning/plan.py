@@ -337,6 +337,6 @@ def estimate(plan: Plan, change: Change, records: Records) -> Estimate:
     )
     recorded = records.images.get(change) or []
     images = 0.0
-    if any(node not in NODE_SECONDS for node in work):
+    if any(node.startswith("image_") for node in work):
         images = statistics.median(recorded) if recorded else IMAGE_MINUTES[change] * 60.0
     return Estimate(package, images, len(recorded))
