@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,12 +24,13 @@ NODES = (
     "floating_tags",
     "floating_tags_mirror",
 )
+SHA256 = hashlib.sha256(SECRET.encode()).hexdigest()
 # The stage after it is not built: `target` names this one.
-DOCKERFILE = """\
+DOCKERFILE = f"""\
 FROM python:3.12-slim AS wanted
 ARG UNIQUE
 RUN --mount=type=secret,id=pip_token,required \\
-    cat /run/secrets/pip_token; test "$(cat /run/secrets/pip_token)" = a-build-s3cret-of-some-length && \\
+    cat /run/secrets/pip_token; test "$(sha256sum < /run/secrets/pip_token)" = "{SHA256}  -" && \\
     echo $UNIQUE > /built
 FROM wanted
 RUN false
