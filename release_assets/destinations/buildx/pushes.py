@@ -28,14 +28,15 @@ def pushed_somewhere(
         return build(request), request.repository, {}
     except PushError as error:
         log(f"warning: {error.problem}")
-        named = error.named
-    failed: dict[Repository, ReleaseError] = {}
-    # Not in the error is not at fault, if there is one in it.
-    for repository in sorted(request.repositories, key=lambda one: one in named):
+        failed: dict[Repository, ReleaseError] = dict.fromkeys(error.named, error)
+    # Those that the error names come last.
+    for repository in sorted(request.repositories, key=lambda one: one in failed):
         log(f"pushing to {repository.host}/{repository.name} alone")
         # The builder has just made every layer, and the cache in a repository that fails would not end.
         try:
-            return build(request.alone(repository)), repository, failed
+            result = build(request.alone(repository))
         except ReleaseError as error:
             failed[repository] = error
+        else:
+            return result, repository, {one: why for one, why in failed.items() if one != repository}
     raise failed[request.repository]

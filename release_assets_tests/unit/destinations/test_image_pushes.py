@@ -91,7 +91,9 @@ def test_a_repository_that_refuses_is_left_out(bad: Repository) -> None:
         return RESULT
 
     good = GHCR if bad == HUB else HUB
-    assert pushed_somewhere(BOTH, build, print) == (RESULT, good, {})
+    result, repository, failed = pushed_somewhere(BOTH, build, print)
+    assert (result, repository) == (RESULT, good)
+    assert {one: error.problem for one, error in failed.items()} == {bad: f"{bad.host} refuses"}
     # The one that the error names is not tried first, and nothing is cached in a repository by this build.
     assert [(one.repository, one.used_cache) for one in built[1:]] == [(good, "none")]
     assert built[1].token_env == ("GHCR_TOKEN" if good == GHCR else "IMAGE_TOKEN")
