@@ -26,6 +26,7 @@ from release_assets.destinations.registry import Manifest, Registry, platform_im
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
+from release_assets.nodes.image_ahead import with_begun
 from release_assets.nodes.image_places import look_at_places, not_pushed, usable_places
 from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
@@ -152,6 +153,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     used = pushed_to[repository]
     registry, before = used.registry, used.owners[tag]
     reference = registry.repository.reference
+    result = replace(result, steps=with_begun(step, platform, source.commit.sha, result.steps))
     built_seconds = time.monotonic() - step.started
     step.say(f"exported and pushed {reference(tag)} {built_seconds:.0f} s after the start; now it is tried")
     for warning in filter(None, (fallback, result.cache_warning)):

@@ -21,7 +21,19 @@ from release_assets_tests.unit.destinations.test_buildx import an_engine, reques
 
 HUB, GHCR = Repository("docker.io", "owner/name"), Repository("ghcr.io", "owner/name")
 BOTH = request(also=(Also(GHCR, "GHCR_USER", "GHCR_TOKEN"),))
-RESULT = BuildResult("sha256:1", "sha256:1", None, (), None, None, {}, False, (), "b", False, True)
+RESULT = BuildResult(
+    digest="sha256:1",
+    runnable_digest="sha256:1",
+    config_digest=None,
+    steps=(),
+    cache_warning=None,
+    seconds={},
+    timestamps_rewritten=False,
+    from_images=(),
+    builder="docker's builder",
+    emulated=False,
+    is_kept=True,
+)
 
 
 def arguments(wanted: BuildRequest) -> list[str]:
