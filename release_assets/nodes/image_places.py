@@ -18,6 +18,8 @@ from release_assets.nodes.step import Step
 from release_assets.project import Image
 from release_assets.text import one_line
 
+LONGEST = 2000  # characters of an error: BuildKit's have their cause last
+
 
 @dataclass(frozen=True)
 class Place:
@@ -163,4 +165,8 @@ def not_pushed(errors: Mapping[str, ReleaseError]) -> dict[str, str]:
     """Return the metadata about repositories that were left out; none where all have the image."""
     if not errors:
         return {}
-    return {"not_pushed": "; ".join(f"{name}: {one_line(error.problem)}" for name, error in errors.items())}
+    return {
+        "not_pushed": "; ".join(
+            f"{name}: {one_line(error.problem, LONGEST)}" for name, error in errors.items()
+        )
+    }
