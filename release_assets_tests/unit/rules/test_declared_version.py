@@ -88,7 +88,7 @@ def test_the_license_as_pyproject_declares_it(pyproject: str | None, expected: s
 def test_a_packages_page_is_read_by_the_names_of_pep_753() -> None:
     pyproject = """
 [project]
-description = "Two\n lines."
+description = "Two   lines."
 [project.urls]
 Home-Page = "https://sample.example"
 docs = "https://docs.sample.example"
