@@ -66,10 +66,11 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
             cleanup(project),
         )
 
+    places = project.image.places
     docker_half = [
         *(asset(image_node(project, project.image, platform)) for platform in project.image.platforms),
-        asset(manifest_list_node(project, project.image)),
-        asset(floating_tags_node(project, project.image)),
+        *(asset(manifest_list_node(project, place, places)) for place in places),
+        *(asset(floating_tags_node(project, place)) for place in places),
         asset(summary_node(project)),
     ]
     docker_job = dg.define_asset_job(

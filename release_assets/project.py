@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -398,11 +399,90 @@ class Sign(Declared):
     )
 
 
+class Mirror(Destination):
+    """One more repository of an image. A Docker engine needs its own setting for plain http."""
+
+    repository: str = Field(
+        description="The image repository, without a tag.", examples=["ghcr.io/me/mypackage"]
+    )
+    name: str = Field(
+        default="",  # its validator fills it in
+        pattern=r"^[a-z0-9_]*$",
+        description=(
+            "The end of the names of the mirror's assets: `manifest_list_ghcr`, `floating_tags_ghcr`. Unset, "
+            "the registry's host with `_` for other characters: `ghcr_io`."
+        ),
+        examples=["ghcr"],
+        json_schema_extra=_without_default,
+    )
+    username_env: VariableName = Field(
+        description="The environment variable that holds this registry's user name.",
+        examples=["GHCR_USERNAME"],
+    )
+    token_env: VariableName = Field(
+        description="The environment variable that holds this registry's token.", examples=["GHCR_TOKEN"]
+    )
+
+    @model_validator(mode="after")
+    def _name_it_by_its_host(self) -> Mirror:
+        if not self.name:
+            host = _registry_host(self.repository)
+            object.__setattr__(self, "name", re.sub(r"[^a-z0-9]+", "_", host.lower()).strip("_"))
+        return self
+
+
+def _registry_host(repository: str) -> str:
+    """Return the host of an image repository by docker's rule: without one it is Docker Hub."""
+    first, slash, _ = repository.partition("/")
+    return first if slash and (re.search(r"[.:A-Z]", first) or first == "localhost") else "docker.io"
+
+
+FloatingTag = Literal["minor", "major", "zero", "latest"]
+
+
 class Image(Destination):
     """The container image, one for each platform. A Docker engine needs its own setting for plain http."""
 
     repository: str = Field(
         description="The image repository, without a tag.", examples=["docker.io/me/mypackage"]
+    )
+    mirrors: list[Mirror] = Field(
+        default=[],
+        description=(
+            "More repositories of the same image, each with its own login. It is built once and pushed to "
+            "all. A registry that fails holds up none of the others."
+        ),
+        examples=[
+            [
+                {
+                    "repository": "ghcr.io/me/mypackage",
+                    "username_env": "GHCR_USERNAME",
+                    "token_env": "GHCR_TOKEN",
+                }
+            ]
+        ],
+    )
+    floating_tags: list[FloatingTag] = Field(
+        default=["minor", "major", "latest"],
+        description=(
+            "The tags that move to newer releases: `1.2` (minor), `1` (major) and `latest`. `zero` adds the "
+            "tag `0` for versions 0.x, which `major` leaves out. A list without entries moves none."
+        ),
+        examples=[["minor", "latest"], ["minor", "major", "zero", "latest"]],
+    )
+    annotations: dict[str, str] = Field(
+        default={},
+        description=(
+            "OCI annotations of the manifest list and of its images; `{version}` is the release's version. "
+            "They are added to those from pyproject.toml, and override them."
+        ),
+        examples=[{"org.opencontainers.image.vendor": "Example"}],
+    )
+    target: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="The stage of the Dockerfile to build. Unset, it is the last one.",
+        examples=["runtime"],
     )
     dockerfile: RepositoryPath = Field(
         default="Dockerfile", description="The Dockerfile, in the repository.", examples=["docker/Dockerfile"]
@@ -499,6 +579,23 @@ class Image(Destination):
         description="Where the build cache is kept: in the registry, in Dagster's storage, or nowhere.",
         examples=["local"],
     )
+    cache_ref: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9\[][A-Za-z0-9._:/{}\[\]-]*$",
+        description=(
+            "The reference of `cache: registry`; `{platform}` is amd64 and so on, and each platform needs a "
+            "reference of its own. Unset, it is the tag `buildcache-{platform}` of the image's repository."
+        ),
+        examples=["ghcr.io/me/cache:mypackage-{platform}"],
+    )
+    secrets: dict[str, VariableName] = Field(
+        default={},
+        description=(
+            "Build secrets: for each id in the Dockerfile's `RUN --mount=type=secret,id=...`, the "
+            "environment variable that holds it."
+        ),
+        examples=[{"pip_token": "PRIVATE_INDEX_TOKEN"}],
+    )
     reproducible: bool = Field(
         default=False,
         description=(
@@ -546,7 +643,76 @@ class Image(Destination):
             raise ValueError(f"builders names {', '.join(strangers)}, which platforms does not")
         if "dist" in self.build_contexts:
             raise ValueError("build_contexts must not name 'dist': that is the folder of the published files")
+        for name in self.secrets:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+                raise ValueError(f"secrets names the id {name!r}; expected letters, digits, '_', '.' and '-'")
+        self._check_cache_ref()
+        self._check_mirrors()
         return self
+
+    def _check_cache_ref(self) -> None:
+        if self.cache_ref is None:
+            return
+        if self.cache != "registry":
+            raise ValueError(f"cache_ref is for `cache: registry`, and cache is {self.cache}")
+        unknown = [name for name in re.findall(r"\{([^{}]*)\}", self.cache_ref) if name != "platform"]
+        if unknown or self.cache_ref.count("{") != self.cache_ref.count("{platform}"):
+            raise ValueError(f"cache_ref {self.cache_ref!r} has another placeholder than {{platform}}")
+        if len(self.platforms) > 1 and "{platform}" not in self.cache_ref:
+            raise ValueError(
+                f"cache_ref {self.cache_ref!r} lacks {{platform}}: {len(self.platforms)} platforms would "
+                "overwrite each other's cache"
+            )
+
+    def _check_mirrors(self) -> None:
+        seen: set[str] = set()
+        logins = {_registry_host(self.repository): (self.username_env, self.token_env)}
+        repositories = {self.repository}
+        for mirror in self.mirrors:
+            if mirror.repository in repositories:
+                raise ValueError(f"{mirror.repository} is named twice; remove one of the mirrors")
+            repositories.add(mirror.repository)
+            if mirror.name in seen:
+                raise ValueError(
+                    f"two mirrors are named {mirror.name!r}; give {mirror.repository} a name of its own"
+                )
+            seen.add(mirror.name)
+            # docker looks up a login by the host alone.
+            host, login = _registry_host(mirror.repository), (mirror.username_env, mirror.token_env)
+            if logins.setdefault(host, login) != login:
+                raise ValueError(
+                    f"{host} has two logins, {' and '.join(logins[host])} and {' and '.join(login)}; docker "
+                    "uses one for each registry, so name the same variables"
+                )
+
+    _mirror_name: str = PrivateAttr(default="")
+
+    @property
+    def places(self) -> list[Image]:
+        """Return the image as it is in each of its repositories, its own first, with that one's login."""
+        found = [self]
+        for mirror in self.mirrors:
+            place = self.model_copy(
+                update={
+                    "repository": mirror.repository,
+                    "username_env": mirror.username_env,
+                    "token_env": mirror.token_env,
+                    "allow_http": mirror.allow_http,
+                }
+            )
+            place._mirror_name = mirror.name
+            found.append(place)
+        return found
+
+    @property
+    def manifest_list_node(self) -> str:
+        """Return the name of the asset of the manifest list in this repository."""
+        return f"manifest_list_{self._mirror_name}" if self._mirror_name else "manifest_list"
+
+    @property
+    def floating_tags_node(self) -> str:
+        """Return the name of the asset of the floating tags in this repository."""
+        return f"floating_tags_{self._mirror_name}" if self._mirror_name else "floating_tags"
 
 
 class Alerts(Declared):
@@ -817,7 +983,8 @@ class Project(Declared):
         """Return the names of all variables that hold a secret. Image addresses hold the user name."""
         named = [self.index.token_env, self.test_index.token_env, self.github.token_env]
         if self.image is not None:
-            named.append(self.image.token_env)
+            named += [place.token_env for place in self.image.places]
+            named += self.image.secrets.values()
             if self.image.sign is not None:
                 named += filter(None, [self.image.sign.key_env, self.image.sign.password_env])
         if self.alerts is not None:

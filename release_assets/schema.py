@@ -79,6 +79,9 @@ def _keys(
         for form in (value, *value.get("anyOf", ())):
             target = definitions[form["$ref"].rpartition("/")[2]] if "$ref" in form else form
             yield from _keys(target, definitions, f"{prefix}{name}.")
+            if "$ref" in (entries := form.get("items", {})):
+                target = definitions[entries["$ref"].rpartition("/")[2]]
+                yield from _keys(target, definitions, f"{prefix}{name}[].")
 
 
 def reference() -> str:
@@ -87,9 +90,9 @@ def reference() -> str:
         "# Configuration",
         "",
         "The keys of `attributes` in a project's `defs.yaml`. A dot separates a block and its key:",
-        "`image.cache` is `cache` in the block `image`. Each value may be a template such as",
-        "`{{ env.REPOSITORY }}`. This page is generated: change the descriptions in",
-        "`release_assets/project.py`, then run `make docs`.",
+        "`image.cache` is `cache` in the block `image`, and `[]` stands for each entry of a list. Each value",
+        "may be a template such as `{{ env.REPOSITORY }}`. This page is generated: change the descriptions",
+        "in `release_assets/project.py`, then run `make docs`.",
         "",
         "| key | default | what it does | example |",
         "| --- | --- | --- | --- |",

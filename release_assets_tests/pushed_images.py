@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urljoin
 
@@ -16,7 +17,13 @@ PLATFORM = "linux/amd64"
 
 
 def push_image(
-    maintainer: Maintainer, version: str, commit: str | None, *, build: str = "first", prefix: str = ""
+    maintainer: Maintainer,
+    version: str,
+    commit: str | None,
+    *,
+    build: str = "first",
+    prefix: str = "",
+    layers: Sequence[bytes] = (),
 ) -> str:
     """Push the image of a version and its manifest list; return the list's digest.
 
@@ -40,7 +47,13 @@ def push_image(
             "mediaType": "application/vnd.oci.image.config.v1+json",
             **_put_blob(maintainer, json.dumps(config).encode()),
         },
-        "layers": [],
+        "layers": [
+            {
+                "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                **_put_blob(maintainer, layer),
+            }
+            for layer in layers
+        ],
     }
     image = Manifest(json.dumps(content).encode(), OCI_MANIFEST)
     whole = index_of({PLATFORM: image})

@@ -21,23 +21,23 @@ from release_assets.nodes.rollback import ROLLBACK, roll_back
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags as floating_tags_of
-from release_assets.rules.image_tags import image_tag
+from release_assets.rules.image_tags import image_tag, why_none
 from release_assets.rules.tag_moves import Pointer, TagMove, as_rows, moves_forward, overtaken_by
 
 HISTORY = 100  # manifest lists of one release that are looked through
 
 
 def floating_tags_node(project: Project, image: Image) -> Node:
-    """Declare `<project>/floating_tags`."""
+    """Declare `<project>/floating_tags`, of the image in one of its repositories."""
     return Node(
         work=partial(floating_tags, image=image),
-        name="floating_tags",
-        deps=["manifest_list"],
+        name=image.floating_tags_node,
+        deps=[image.manifest_list_node],
         half="images",
         kinds={"docker"},
         description=described(
-            "Points the floating tags 1.2, 1 and latest to this release where no newer release holds them. "
-            "They never move backwards by themselves.",
+            f"Points the floating tags ({', '.join(image.floating_tags) or 'none'}) of {image.repository} to "
+            "this release where no newer release holds them. They never move backwards by themselves.",
             needs=[f"{image.username_env} and {image.token_env}"],
             again="a tag that is where it belongs stays there.",
         ),
@@ -50,7 +50,7 @@ def floating_tags(step: Step, image: Image) -> Recorded:
     release = step.release
     registry = image_registry(step, image)
     if ROLLBACK in step.context.run.tags:
-        return roll_back(step, registry)
+        return roll_back(step, image, registry)
     require_approval_of_images(step)
     own_tag = image_tag(release.version, release.channel)
     with step.stage("observe"):
@@ -58,13 +58,13 @@ def floating_tags(step: Step, image: Image) -> Recorded:
         if own is None:
             raise PermanentError(
                 f"{registry.repository.reference(own_tag)} is not in the registry",
-                f"Materialize {step.project.project}/manifest_list for this partition first.",
+                f"Materialize {step.project.project}/{image.manifest_list_node} for this partition first.",
             )
         published = published_images(step, step.remote_tags, registry.tags())
-        tags = floating_tags_of(release.version, release.channel)
+        tags = floating_tags_of(release.version, release.channel, image.floating_tags)
         found = observe_pointers(registry, tags, published, release.channel)
     moves = []
-    for move in moves_forward(release, own.digest, found, published, recorded_digests(step)):
+    for move in moves_forward(release, own.digest, found, published, recorded_digests(step, image)):
         if not move.is_needed:
             step.say(f"{move.tag} stays: {move.why}")
             moves.append(move)
@@ -79,7 +79,7 @@ def floating_tags(step: Step, image: Image) -> Recorded:
             "image": registry.repository.reference(own_tag),
             "digest": own.digest,
             "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",
-            **({"tags": table(as_rows(moves))} if moves else {"tags": "none: a prerelease moves no tag"}),
+            **({"tags": table(as_rows(moves))} if moves else {"tags": f"none: {why_none(release.channel)}"}),
         },
     )
 
@@ -97,11 +97,11 @@ def _handed_over(step: Step, registry: Registry, move: TagMove, published: Colle
     return TagMove(move.tag, move.before, after, f"highest is {newest}")
 
 
-def recorded_digests(step: Step) -> set[str]:
+def recorded_digests(step: Step, image: Image) -> set[str]:
     """Return the digests that the release's own image tag had before, as far as Dagster has recorded them."""
     records = step.context.instance.fetch_materializations(
         dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([step.project.project, "manifest_list"]),
+            asset_key=dg.AssetKey([step.project.project, image.manifest_list_node]),
             asset_partitions=[step.context.partition_key],
         ),
         limit=HISTORY,

@@ -27,14 +27,14 @@ from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_ahead import with_begun
-from release_assets.nodes.image_owner import observe_owner, refuse_foreign
+from release_assets.nodes.image_places import look_at_places, not_pushed, usable_places
 from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
     PULL,
+    build_secrets,
     compressed_size,
     docker_environment,
     image_name,
-    image_registry,
     image_source,
     published_files,
     reason_for,
@@ -69,7 +69,8 @@ def image_node(project: Project, image: Image, platform: str) -> Node:
             "its labels. The published wheel is in reach of the Dockerfile as the build context `dist`.",
             needs=[
                 "docker with buildx",
-                f"{image.username_env} and {image.token_env}",
+                *(f"{place.username_env} and {place.token_env}" for place in image.places),
+                *image.secrets.values(),
             ],
             again="what does not change comes from the build cache, and an image of another commit is never "
             "overwritten without a rebuild tag.",
@@ -83,7 +84,7 @@ def image_node(project: Project, image: Image, platform: str) -> Node:
 def platform_image(step: Step, image: Image, platform: str) -> Recorded:
     """Build the image of one platform, push it, start it once, and compare it with what was requested."""
     require_approval_of_images(step)
-    with step.folder() as scratch, docker_environment(step, image) as env:
+    with step.folder() as scratch, docker_environment(step, image, image.places[1:]) as env:
         return _image(step, image, platform, scratch, env)
 
 
@@ -97,22 +98,17 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         emulate_unreachable=image.emulate_unreachable,
     )
     release = step.release
-    registry = image_registry(step, image)
-    reference = registry.repository.reference
     tag, whole_tag = (
         platform_tag(release.version, release.channel, platform),
         image_tag(release.version, release.channel),
     )
-    owner_looks = {
-        pushed_tag: alongside(observe_owner, registry, pushed_tag) for pushed_tag in (tag, whole_tag)
-    }
-    former_look = alongside(_former, registry, step, platform, step.remote_tags)
+    secrets = build_secrets(step, image)
+    place_looks = look_at_places(step, image, (tag, whole_tag))
     source = image_source(step)
     labels = wanted_labels(step, source.commit)
     with step.stage("observe"):
-        for pushed_tag, look in owner_looks.items():
-            refuse_foreign(step, reference(pushed_tag), look.result(), source)
-        before = owner_looks[tag].result()
+        places, left_out = usable_places(step, place_looks, source)
+    former_look = alongside(_former, places[0].registry, step, platform, step.remote_tags)
     with step.stage("checkout"):
         tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns) if image.keep_git else None
         step.mirror.checkout(source.commit.sha, scratch / "source", step.output, tags=tags, whole=True)
@@ -122,18 +118,41 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     with step.stage("engine"):
         engine, fallback = engine_look.result()
     pull = step.context.run.tags.get(PULL) == "true"
-    request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
-    step.say(f"building {reference(tag)}; each line of the build is in this step's stdout")
+    request = build_request(
+        step,
+        image,
+        platform,
+        source.commit,
+        labels,
+        scratch,
+        dist,
+        pull=pull,
+        places=[place.image for place in places],
+        secrets=secrets,
+    )
+    named = " and ".join(one.reference(tag) for one in request.repositories)
+    step.say(f"building {named}; each line of the build is in this step's stdout")
     with step.stage("buildx"):
-        result = buildx.build(
+        result, repository, refused = buildx.pushed_somewhere(
             request,
-            engine,
-            env,
-            log=_announced(step),
-            secrets=step.secrets,
-            timeout=BUILD_SECONDS,
-            silence=SILENT_SECONDS,
+            partial(
+                buildx.build,
+                engine=engine,
+                env=env,
+                log=_announced(step),
+                secrets=step.secrets,
+                timeout=BUILD_SECONDS,
+                silence=SILENT_SECONDS,
+            ),
+            step.output,
         )
+    pushed_to = dict(zip(request.repositories, places, strict=True))
+    for one, error in refused.items():
+        step.context.log.warning(redact(f"{one.host}/{one.name}: {error.problem}", step.secrets))
+        left_out[pushed_to[one].image.repository] = error
+    used = pushed_to[repository]
+    registry, before = used.registry, used.owners[tag]
+    reference = registry.repository.reference
     result = replace(result, steps=with_begun(step, platform, source.commit.sha, result.steps))
     built_seconds = time.monotonic() - step.started
     step.say(f"exported and pushed {reference(tag)} {built_seconds:.0f} s after the start; now it is tried")
@@ -142,7 +161,15 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     # Whether it starts is tried while the registry is asked for what was pushed.
     pushed_look = alongside(_verify, registry, tag, image, result)
     local = EngineImage(engine.docker, env, registry.repository, tag, result.digest, platform, result.is_kept)
-    cleaned = alongside(remove_others, local, platform_suffix(platform), secrets=step.secrets)
+    cleaned = [
+        alongside(
+            remove_others,
+            replace(local, repository=place.registry.repository),
+            platform_suffix(platform),
+            secrets=step.secrets,
+        )
+        for place in places
+    ]
     with step.stage("starts"):
         starts = checks.starts(
             local,
@@ -154,7 +181,8 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         )
     with step.stage("verify"):
         pushed = pushed_look.result()
-        cleaned.result()
+        for look in cleaned:
+            look.result()
     size = compressed_size(pushed.runnable)
     now = checks.BuiltBefore(
         steps=[built.name for built in result.steps],
@@ -167,8 +195,9 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         # Not the pushed digest: its attestations hold times, so that it differs for the same image.
         data_version=result.runnable_digest,
         metadata={
-            **registry_link(image, step.project, tag),
+            **registry_link(used.image, step.project, tag),
             "image": reference(tag),
+            **not_pushed(left_out),
             "run": f"docker run --rm --platform {platform} {reference(tag)}",
             "digest": result.digest,
             "runnable_digest": result.runnable_digest,

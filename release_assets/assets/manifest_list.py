@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from release_assets.checks import manifest_list as checks
 from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.checks.scan import scanned
 from release_assets.destinations import cosign
-from release_assets.destinations.registry import Registry, index_of, platform_images, platforms_differ
+from release_assets.destinations.registry import (
+    Registry,
+    index_of,
+    lists_the_same,
+    platform_images,
+    platforms_differ,
+)
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
+from release_assets.nodes.image_places import completed, list_elsewhere
 from release_assets.nodes.image_step import (
     docker_environment,
     image_name,
@@ -20,6 +28,8 @@ from release_assets.nodes.image_step import (
     image_source,
     point_tag,
     registry_link,
+    wanted_annotations,
+    wanted_labels,
 )
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
@@ -28,16 +38,17 @@ from release_assets.project import Image, Project, Sign
 from release_assets.rules.image_tags import image_tag, platform_tag
 
 
-def manifest_list_node(project: Project, image: Image) -> Node:
-    """Declare `<project>/manifest_list`."""
+def manifest_list_node(project: Project, image: Image, places: Sequence[Image]) -> Node:
+    """Declare `<project>/manifest_list`, of the image in one of its `places`, which are its repositories."""
     return Node(
-        work=partial(manifest_list, image=image),
-        name="manifest_list",
+        work=partial(manifest_list, image=image, places=places),
+        name=image.manifest_list_node,
         deps=[image_name(platform) for platform in image.platforms],
         half="images",
         kinds={"docker"},
         description=described(
-            f"Joins the images of {', '.join(image.platforms)} under the release's own image tag.",
+            f"Joins the images of {', '.join(image.platforms)} under the release's own image tag in "
+            f"{image.repository}. Images that it lacks are copied from the other repositories.",
             needs=[
                 f"{image.username_env} and {image.token_env}",
                 *(["cosign"] if image.sign is not None else []),
@@ -51,7 +62,7 @@ def manifest_list_node(project: Project, image: Image) -> Node:
     )
 
 
-def manifest_list(step: Step, image: Image) -> Recorded:
+def manifest_list(step: Step, image: Image, places: Sequence[Image]) -> Recorded:
     """Join the platforms' images, sign the list, point the release's image tag to it, and check it."""
     require_approval_of_images(step)
     release = step.release
@@ -65,6 +76,8 @@ def manifest_list(step: Step, image: Image) -> Recorded:
         looks = {platform: alongside(registry.manifest, source) for platform, source in sources.items()}
         found = {platform: look.result() for platform, look in looks.items()}
         owner = owner_look.result()
+    if len(places) > 1:
+        found = completed(step, image, registry, places, sources, found)
     children = {platform: child for platform, child in found.items() if child is not None}
     for platform, source in sources.items():
         if platform not in children:
@@ -72,7 +85,15 @@ def manifest_list(step: Step, image: Image) -> Recorded:
                 f"{registry.repository.reference(source)} is not in the registry",
                 f"Materialize {step.project.project}/{image_name(platform)} for this partition first.",
             )
-    whole = index_of(children)
+    built_from = image_source(step)
+    labels = wanted_labels(step, built_from.commit)
+    annotations = wanted_annotations(step, image, labels, built_from.commit.sha)
+    whole = index_of(children, annotations)
+    # One that is right keeps its digest, also where other annotations are declared by now.
+    if owner is not None and lists_the_same(owner.manifest, whole):
+        whole = owner.manifest
+    elif there := list_elsewhere(step, image, places, tag, whole):
+        whole = there
     difference = platforms_differ(whole, image.platforms)
     if difference is not None:
         raise PermanentError(
@@ -87,7 +108,7 @@ def manifest_list(step: Step, image: Image) -> Recorded:
     if owner is not None and owner.manifest.digest == whole.digest:
         step.say(f"{reference} is {whole.digest} already")
     else:
-        refuse_foreign(step, reference, owner, image_source(step))
+        refuse_foreign(step, reference, owner, built_from)
         point_tag(step, registry, tag, whole)
     with step.stage("check"):
         in_registry = {

@@ -19,7 +19,9 @@ def summary_node(project: Project) -> Node:
     return Node(
         work=summary,
         name="summary",
-        deps=["floating_tags" if project.image is not None else "github_release"],
+        deps=[place.floating_tags_node for place in project.image.places]
+        if project.image is not None
+        else ["github_release"],
         half="images" if project.image is not None else "package",
         kinds={"markdown"},
         description=described(

@@ -25,16 +25,16 @@ def drift(
     *,
     tag_now: str | None,
     is_signed: bool | None,
+    mirrors_signed: Mapping[str, bool | None] | None = None,
 ) -> dict[str, Found]:
     """Return what became of each recorded node of a release; `recorded` is each node's metadata.
 
     A node without a record is left out, and so is one whose destination shows nothing now: an outage is not
     a drift.
     `tag_now` is the commit that the tag points to, None where it is gone. `is_signed` is None where nobody
-    can tell.
+    can tell; those of mirrors are by the node of their manifest list.
     """
-    places = {place.name: place for place in compare(project, seen, recorded)}
-    index, github, *registry = places.values()
+    index, github, *registries = compare(project, seen, recorded)
     found: dict[str, list[Difference]] = {}
     commit = _commit(recorded)
     if commit is not None:
@@ -47,19 +47,23 @@ def drift(
             if seen.github is None
             else [*_rows(github), *_edited(seen, recorded)]
         )
-    if registry and project.image is not None and registry[0].hidden is None:
-        release = seen.release
+    images = project.image.places if project.image is not None else []
+    for image, registry in zip(images, registries, strict=True):
+        if registry.hidden is not None:
+            continue
+        release, own = seen.release, image.manifest_list_node
         nodes = {
             platform_tag(release.version, release.channel, platform): image_name(platform)
-            for platform in project.image.platforms
+            for platform in image.platforms
         }
-        for row in registry[0].rows:
-            node = nodes.get(row.what, "manifest_list")
+        for row in registry.rows:
+            # The copies in a mirror are the concern of its manifest list.
+            node = nodes.get(row.what, own) if image is images[0] else own
             if recorded.get(node):
-                found[node] = list(_rows(Place("registry", registry[0].address, (row,))))
-        signed = recorded.get("manifest_list", {}).get("signed", "no")
-        if is_signed is False and signed != "no":
-            found.setdefault("manifest_list", []).append(
+                found.setdefault(node, []).extend(_rows(Place("registry", registry.address, (row,))))
+        signed = recorded.get(own, {}).get("signed", "no")
+        if {**(mirrors_signed or {}), "manifest_list": is_signed}.get(own) is False and signed != "no":
+            found.setdefault(own, []).append(
                 ("error", f"the signature is gone; it was recorded as {signed!r}")
             )
     return {node: judged(differences) for node, differences in found.items()}

@@ -165,7 +165,9 @@ def _look(
     project: Project, tag: ParsedTag, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
 ) -> dict[str, Found]:
     images = [image_name(platform) for platform in project.image.platforms] if project.image else []
-    nodes = ["sdist", "wheel", "pypi_publication", "github_release", "manifest_list", *images]
+    places = project.image.places if project.image else []
+    lists = [place.manifest_list_node for place in places]
+    nodes = ["sdist", "wheel", "pypi_publication", "github_release", *lists, *images]
     recorded = {node: recorded_metadata(instance, project, node, tag.name) for node in nodes}
     commit = remote_tags.get(tag.name) or str(recorded["pypi_publication"].get("commit", ""))
     release = Release(tag.name, tag.version, commit, channel_of(tag.kind, tag.version))
@@ -176,10 +178,23 @@ def _look(
         release=release,
         index=observe_index(project, release, name),
         github=observe_github(project, release),
-        images=observe_images(project, release, remote_tags),
+        images=observe_images(project, places[0], release, remote_tags) if places else None,
+        mirrors={
+            place.repository: observe_images(project, place, release, remote_tags) for place in places[1:]
+        },
     )
-    is_signed = _is_signed(step, project.image, recorded["manifest_list"].get("digest"))
-    found = drift(project, seen, recorded, tag_now=remote_tags.get(tag.name), is_signed=is_signed)
+    signed = {
+        place.manifest_list_node: _is_signed(step, place, recorded[place.manifest_list_node].get("digest"))
+        for place in places
+    }
+    found = drift(
+        project,
+        seen,
+        recorded,
+        tag_now=remote_tags.get(tag.name),
+        is_signed=signed.pop("manifest_list", None),
+        mirrors_signed=signed,
+    )
     secrets = step.secrets
     return {
         node: Found(one.state, redact(one.words, secrets), one.remedy.replace("TAG", tag.name))
@@ -193,9 +208,9 @@ def _recorded_name(recorded: Mapping[str, Mapping[str, Any]]) -> str | None:
     return install.removeprefix("pip install ").partition("==")[0] or None
 
 
-def _is_signed(step: Step, image: Image | None, digest: Any) -> bool | None:
+def _is_signed(step: Step, image: Image, digest: Any) -> bool | None:
     """Return whether the manifest list is signed, None where nobody can tell."""
-    if image is None or image.sign is None or digest is None:
+    if image.sign is None or digest is None:
         return None
     how, registry = image.sign, observing_registry(image)
     try:

@@ -83,6 +83,9 @@ def _lines(
     ]
     if plan.moves:
         lines += ["", "Floating tags:", *move_lines(plan.moves, digests=False)]
+    for repository, moves in plan.mirror_moves.items():
+        if moves:
+            lines += ["", f"Floating tags in {escape(repository)}:", *move_lines(moves, digests=False)]
     if world.notes is not None:
         lines += ["", "Release notes:", *(f"  {escape(line)}".rstrip() for line in world.notes.splitlines())]
     lines += ["", *_how_long(world, takes), _secrets(secrets)]
@@ -130,7 +133,14 @@ def _answer(
         "changed": world.change.value,
         "blocked": plan.is_blocked,
         "nodes": [{"node": node.node, "action": node.action.value, "what": node.what} for node in plan.nodes],
-        "floating_tags": as_rows(plan.moves),
+        "floating_tags": [
+            *as_rows(plan.moves),
+            *(
+                {**row, "repository": repository}
+                for repository, moves in plan.mirror_moves.items()
+                for row in as_rows(moves)
+            ),
+        ],
         "notes": world.notes,
         "seconds": {
             "package": round(takes.package, 1),

@@ -23,10 +23,10 @@ from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
 from release_assets.cli.trial import try_images
 from release_assets.nodes.image_step import image_name
-from release_assets.planning.observed import Hidden, Images
+from release_assets.planning.observed import Hidden
 from release_assets.planning.plan import PENDING
 from release_assets.planning.world import observe_images, step_of
-from release_assets.project import Project
+from release_assets.project import Image, Project
 from release_assets.rules.tag_moves import TagMove, as_rows, moves_forward
 from release_assets.rules.tags import Release
 
@@ -72,16 +72,22 @@ def rebuild(
             raise click.UsageError(f"{platform!r} is not among the platforms: {', '.join(of_project)}.")
     release, remote_tags = release_of(declared, tag)
     images = [image_name(platform) for platform in platforms or of_project]
+    places = declared.image.places
+    lists = [place.manifest_list_node for place in places]
+    floating = [place.floating_tags_node for place in places]
     with runs_of(declared, verbose=verbose) as runs:
         if dry_run:
             try_images(runs, release, remote_tags, declared.image, platforms or of_project, pull=pull)
-            moves = _moves(declared, release, remote_tags, runs.instance)
+            moves = {
+                place.repository: _moves(declared, place, release, remote_tags, runs.instance)
+                for place in places
+            }
             _say_what_would_move(declared, release, moves, as_json=as_json)
             return
         view = runs.run(
             f"{declared.project}_docker",
             release.tag,
-            nodes=["version", *images, "manifest_list", "floating_tags", "summary"],
+            nodes=["version", *images, *lists, *floating, "summary"],
             tags={"release_assets/reason": reason, **({"release_assets/pull": "true"} if pull else {})},
         )
     metadata = {name: node.metadata for name, node in view.nodes.items()}
@@ -91,46 +97,67 @@ def rebuild(
             "before": str(metadata[node].get("previous_digest", "none")),
             "after": str(metadata[node]["digest"]),
         }
-        for node in (*images, "manifest_list")
+        for node in (*images, *lists)
     ]
-    moved = str(metadata["floating_tags"]["moved"])
+    moved = str(metadata[floating[0]]["moved"])
+    in_mirrors = {place.repository: str(metadata[place.floating_tags_node]["moved"]) for place in places[1:]}
     if as_json:
         click.echo(
             json.dumps(
-                {"project": declared.project, "tag": tag, "dry_run": False, "images": digests, "moved": moved}
+                {
+                    "project": declared.project,
+                    "tag": tag,
+                    "dry_run": False,
+                    "images": digests,
+                    "moved": moved,
+                    **({"moved_in_mirrors": in_mirrors} if in_mirrors else {}),
+                }
             )
         )
         return
     lines = []
     for row in digests:
         lines += [escape(row["image"]), f"  {row['before']} →", f"  {row['after']}"]
-    print_lines([*lines, f"Floating tags moved: {escape(moved)}."])
+    lines.append(f"Floating tags moved: {escape(moved)}.")
+    lines += [f"Floating tags moved in {escape(name)}: {escape(tags)}." for name, tags in in_mirrors.items()]
+    print_lines(lines)
 
 
 def _moves(
-    project: Project, release: Release, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
+    project: Project,
+    image: Image,
+    release: Release,
+    remote_tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
 ) -> list[TagMove] | Hidden:
-    """Return where the floating tags would go when the images had been built again."""
+    """Return where the floating tags of one repository would go when the images had been built again."""
     step = step_of(project, release.tag, remote_tags, instance)
-    images = observe_images(project, release, remote_tags, frozenset(recorded_digests(step)))
-    if not isinstance(images, Images):
-        return images if images is not None else []
+    images = observe_images(project, image, release, remote_tags, frozenset(recorded_digests(step, image)))
+    if isinstance(images, Hidden):
+        return images
     own = {images.whole.digest} if images.whole is not None else set()
     return moves_forward(release, PENDING, images.floating, images.published, {*images.earlier, *own})
 
 
 def _say_what_would_move(
-    project: Project, release: Release, moves: list[TagMove] | Hidden, *, as_json: bool
+    project: Project, release: Release, moves: Mapping[str, list[TagMove] | Hidden], *, as_json: bool
 ) -> None:
+    """Print what would move, by repository."""
     if as_json:
-        tags = as_rows(moves) if isinstance(moves, list) else []
+        tags = [
+            {**row, **({"repository": name} if len(moves) > 1 else {})}
+            for name, found in moves.items()
+            for row in (as_rows(found) if isinstance(found, list) else [])
+        ]
         click.echo(
             json.dumps({"project": project.project, "tag": release.tag, "dry_run": True, "tags": tags})
         )
         return
     lines = ["[green]✓[/] the images can be built; nothing was pushed"]
-    if isinstance(moves, Hidden):
-        lines.append(f"What would move: {escape(moves.why)}")
-    elif moves:
-        lines += ["Floating tags:", *move_lines(moves, digests=False)]
+    for name, found in moves.items():
+        where = f" in {escape(name)}" if len(moves) > 1 else ""
+        if isinstance(found, Hidden):
+            lines.append(f"What would move{where}: {escape(found.why)}")
+        elif found:
+            lines += [f"Floating tags{where}:", *move_lines(found, digests=False)]
     print_lines(lines)

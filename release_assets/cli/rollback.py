@@ -85,29 +85,41 @@ def rollback(
         raise click.UsageError(f"{error.problem}\n{error.remedy}") from None
 
     with dagster_instance() as instance:
-        moves, words = _planned(declared, declared.image, release, remote_tags, to, instance)
-        if moves is not None and not any(move.is_needed for move in moves):
-            raise nothing_to_roll_back(release, moves)
+        places = declared.image.places
+        planned = {
+            place.repository: _planned(declared, place, release, remote_tags, to, instance)
+            for place in places
+        }
+        known = [moves for moves, _ in planned.values() if moves is not None]
+        if len(known) == len(planned) and not any(move.is_needed for moves in known for move in moves):
+            raise nothing_to_roll_back(release, known[0])
         if not as_json:
-            explanation = move_lines(moves, digests=True) if moves is not None else [escape(words)]
-            stays = _what_stays(declared, release, instance)
-            print_lines([f"Rollback of {escape(tag)}:", *explanation, *stays])
+            lines = [f"Rollback of {escape(tag)}:"]
+            for repository, (moves, words) in planned.items():
+                lines += [escape(repository)] if len(places) > 1 else []
+                lines += move_lines(moves, digests=True) if moves is not None else [escape(words)]
+            print_lines([*lines, *_what_stays(declared, release, instance)])
     if dry_run:
         if as_json:
-            click.echo(json.dumps(_answer(declared, tag, as_rows(moves or []), dry_run=True)))
+            rows = {repository: as_rows(moves or []) for repository, (moves, _) in planned.items()}
+            click.echo(json.dumps(_answer(declared, tag, rows, dry_run=True)))
         return
     ask(yes)
     run_tags = {ROLLBACK: "true", "release_assets/reason": reason}
     if to_release is not None:
         run_tags[ROLLBACK_TO] = to_release.tag
     with runs_of(declared, verbose=verbose) as runs:
-        view = runs.run(f"{declared.project}_docker", tag, nodes=["floating_tags", "summary"], tags=run_tags)
-    recorded = view.nodes["floating_tags"].metadata
-    rows = rows_of(recorded, "tags")
+        nodes = [place.floating_tags_node for place in places]
+        view = runs.run(f"{declared.project}_docker", tag, nodes=[*nodes, "summary"], tags=run_tags)
+    recorded = {place.repository: view.nodes[place.floating_tags_node].metadata for place in places}
     if as_json:
+        rows = {repository: rows_of(metadata, "tags") for repository, metadata in recorded.items()}
         click.echo(json.dumps(_answer(declared, tag, rows, dry_run=False)))
-    else:
-        print_lines([f"Rolled back {escape(tag)}. Moved: {escape(str(recorded['moved']))}."])
+        return
+    first, *others = recorded.items()
+    lines = [f"Rolled back {escape(tag)}. Moved: {escape(str(first[1]['moved']))}."]
+    lines += [f"Moved in {escape(name)}: {escape(str(metadata['moved']))}." for name, metadata in others]
+    print_lines(lines)
 
 
 def _planned(
@@ -118,21 +130,30 @@ def _planned(
     to: Version | None,
     instance: dg.DagsterInstance,
 ) -> tuple[list[TagMove] | None, str]:
-    """Return what would move; None and the reason where the registry shows it to those who log in only."""
+    """Return what would move; None and the reason where the registry shows it to those who log in only.
+
+    A registry that cannot be asked is an error, unless there are others.
+    """
     registry = observing_registry(image)
     try:
-        return plan_rollback(registry, project, release, remote_tags, instance=instance, to=to), ""
+        return plan_rollback(registry, project, image, release, remote_tags, instance=instance, to=to), ""
     except ReleaseError as error:
         login = (image.username_env, image.token_env)
-        if not needs_login(error, *login):
+        if not needs_login(error, *login) and not image.mirrors:
             raise
         return None, f"What moves is decided by the run: {image.repository} is {why_hidden(error, *login)}."
 
 
 def _answer(
-    project: Project, tag: str, rows: Sequence[Mapping[str, Any]], *, dry_run: bool
+    project: Project, tag: str, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, dry_run: bool
 ) -> dict[str, Any]:
-    return {"project": project.project, "tag": tag, "dry_run": dry_run, "tags": list(rows)}
+    """Return the answer in JSON; `rows` are by repository, which each of several has in addition."""
+    tags = [
+        {**row, **({"repository": repository} if len(rows) > 1 else {})}
+        for repository, found in rows.items()
+        for row in found
+    ]
+    return {"project": project.project, "tag": tag, "dry_run": dry_run, "tags": tags}
 
 
 def _what_stays(project: Project, release: Release, instance: dg.DagsterInstance) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -66,8 +67,10 @@ def status(tag: str | None, project: str | None, last: int, as_json: bool) -> No
             print_lines(_matrix(declared, overview, len(releases)))
         return
     release, remote_tags = release_of(declared, tag)
-    nodes = ["pypi_publication", "github_release", "manifest_list"]
-    nodes += [image_name(platform) for platform in declared.image.platforms] if declared.image else []
+    nodes = ["pypi_publication", "github_release"]
+    if declared.image is not None:
+        nodes += [image_name(platform) for platform in declared.image.platforms]
+        nodes += [place.manifest_list_node for place in declared.image.places]
     with records_instance() as instance:
         world = observe(declared, release, remote_tags, instance)
         recorded = {node: recorded_metadata(instance, declared, node, tag) for node in nodes}
@@ -95,9 +98,8 @@ def _lines(project: Project, world: World, places: list[Place]) -> list[str]:
         elif not place.rows:
             lines.append("  nothing is there, and nothing was recorded")
         lines += columns([cells for row in place.rows for cells in _row(row)], indent=2)
-    pointers = _pointers(world)
-    if pointers:
-        lines += ["", "[bold]Floating tags[/]"]
+    for repository, pointers in _pointers(world).items():
+        lines += ["", f"[bold]Floating tags[/]{f'  {escape(repository)}' if repository else ''}"]
         lines += columns(
             [
                 [escape(tag), str(there.version or "an unknown image"), there.digest]
@@ -136,8 +138,13 @@ def _row(row: Row) -> list[list[str]]:
             return [[MARKS[row.state], what, "recorded", recorded], ["", "", "now", now]]
 
 
-def _pointers(world: World) -> dict[str, Pointer | None]:
-    return dict(world.images.floating) if isinstance(world.images, Images) else {}
+def _pointers(world: World) -> dict[str, Mapping[str, Pointer | None]]:
+    """Return where the floating tags point, by mirror; those of the image's own repository are under ""."""
+    return {
+        repository: found.floating
+        for repository, found in {"": world.images, **world.mirrors}.items()
+        if isinstance(found, Images) and found.floating
+    }
 
 
 def _answer(project: Project, world: World, places: list[Place]) -> dict[str, Any]:
@@ -167,8 +174,10 @@ def _answer(project: Project, world: World, places: list[Place]) -> dict[str, An
                 "tag": tag,
                 "digest": there.digest if there is not None else None,
                 "version": str(there.version) if there is not None and there.version is not None else None,
+                **({"repository": repository} if repository else {}),
             }
-            for tag, there in _pointers(world).items()
+            for repository, pointers in _pointers(world).items()
+            for tag, there in pointers.items()
         ],
         "hidden": isinstance(world.images, Hidden),
     }

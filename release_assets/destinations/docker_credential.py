@@ -1,6 +1,6 @@
 """docker-credential-release-assets: give docker the credentials of registries, without a copy on disk.
 
-Docker calls it by the protocol of docker-credential-helpers. The login of the project's own registry comes
+Docker calls it by the protocol of docker-credential-helpers. The logins of the project's own registries come
 from the environment; those of other registries from the `auths` of the user's own docker configuration, which
 stays where it is. It runs for every pull and push: it imports nothing but the standard library.
 """
@@ -21,6 +21,7 @@ HOST, USERNAME, TOKEN = (
     "RELEASE_ASSETS_REGISTRY_USER",
     "RELEASE_ASSETS_REGISTRY_TOKEN",
 )
+MORE = "RELEASE_ASSETS_REGISTRY_LOGINS"  # of other registries: JSON, {host: [user, token]}
 USERS_CONFIG = "RELEASE_ASSETS_DOCKER_CONFIG"  # the path of the user's own config.json
 NOT_FOUND = "credentials not found in native keychain"  # the words that docker looks for
 IDENTITY_TOKEN = "<token>"  # in place of a user name, where the secret is an identity token
@@ -32,11 +33,10 @@ def main() -> None:
     Exits with 1 and the reason on standard output, as the protocol has it.
     """
     action = sys.argv[1] if len(sys.argv) == 2 else ""
-    host, username, token = (os.environ.get(name, "") for name in (HOST, USERNAME, TOKEN))
     users = logins(configuration(os.environ.get(USERS_CONFIG, "")))
-    if host:
-        users = {key: login for key, login in users.items() if hostname(key) != hostname(host)}
-        users[host] = (username, token)
+    ours = given(os.environ)
+    hosts = {hostname(host) for host in ours}
+    users = {key: login for key, login in users.items() if hostname(key) not in hosts} | ours
     if action == "list":
         print(json.dumps({key: name for key, (name, _) in users.items()}))
     elif action == "get":
@@ -52,6 +52,14 @@ def main() -> None:
         # Complaints go to standard output in this protocol.
         print("release-assets keeps no credentials; it gives those of the environment")
         sys.exit(1)
+
+
+def given(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return user and token for each registry that an environment of ours has a login of."""
+    found = {host: (user, token) for host, (user, token) in json.loads(env.get(MORE) or "{}").items()}
+    if env.get(HOST):
+        found[env[HOST]] = (env.get(USERNAME, ""), env.get(TOKEN, ""))
+    return found
 
 
 def configuration(path: str) -> dict[str, Any]:

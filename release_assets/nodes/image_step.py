@@ -18,8 +18,8 @@ from release_assets.errors import PermanentError, TransientError
 from release_assets.file_tree import set_modes_and_time
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project, is_loopback
-from release_assets.rules.declared_version import license_in_pyproject
-from release_assets.rules.image_labels import image_labels
+from release_assets.rules.declared_version import license_in_pyproject, page_in_pyproject
+from release_assets.rules.image_labels import image_annotations, image_labels
 from release_assets.rules.image_tags import published_versions
 from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
@@ -109,15 +109,34 @@ def observing_registry(image: Image) -> Registry:
 
 
 @contextlib.contextmanager
-def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
-    """Yield the environment of docker's commands: logged in for the block, and nothing secret is written."""
-    credentials = image_credentials(step, image)
+def docker_environment(
+    step: Step, image: Image, mirrors: Iterable[Image] = ()
+) -> Iterator[Mapping[str, str]]:
+    """Yield the environment of docker's commands: logged in for the block, and nothing secret is written.
+
+    Of `mirrors`, those are logged in to whose variables are set.
+    """
+    credentials = None if mirrors else image_credentials(step, image)
+    more = []
+    for place in [image, *mirrors] if mirrors else []:
+        username, token = read_secret(place.username_env), read_secret(place.token_env)
+        if username and token:
+            more.append((parse_repository(place.repository), username, token))
     with buildx.docker_environment(
         parse_repository(image.repository),
         username=credentials[0] if credentials else None,
         token=credentials[1] if credentials else None,
+        more=more,
     ) as env:
         yield env
+
+
+def build_secrets(step: Step, image: Image) -> dict[str, str]:
+    """Return the values of the build secrets by their ids. Raises PermanentError for one that is unset."""
+    return {
+        name: step.secret(variable, f"the build secret {name!r} of the Dockerfile")
+        for name, variable in image.secrets.items()
+    }
 
 
 def published_files(step: Step, scratch: Path) -> Path:
@@ -190,6 +209,13 @@ def registry_link(image: Image, project: Project, tag: str) -> dict[str, dg.Meta
     repository = parse_repository(image.repository)
     page = registry_page(repository.host, repository.name, project.github.repository, tag)
     return {"registry": dg.MetadataValue.url(page)} if page is not None else {}
+
+
+def wanted_annotations(step: Step, image: Image, labels: Mapping[str, str], commit: str) -> dict[str, str]:
+    """Return the annotations of the release's image and of its manifest list."""
+    page = page_in_pyproject(step.read_source(commit, "pyproject.toml"))
+    title = step.declared_name or step.project.project
+    return image_annotations(labels, title, page, image.annotations)
 
 
 def wanted_labels(step: Step, commit: Commit) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
 from release_assets.nodes.image_request import build_request
-from release_assets.nodes.image_step import image_source, published_files, wanted_labels
+from release_assets.nodes.image_step import build_secrets, image_source, published_files, wanted_labels
 from release_assets.nodes.step import Step
 from release_assets.project import Image
 from release_assets.secrets import read_secret
@@ -27,13 +27,16 @@ def try_image(
     source = image_source(step)
     login = [read_secret(variable) for variable in (image.username_env, image.token_env)]
     username, token = login if all(login) else (None, None)
+    secrets = build_secrets(step, image)
     with (
         step.folder() as scratch,
         buildx.docker_environment(parse_repository(image.repository), username, token) as env,
     ):
         step.mirror.checkout(source.commit.sha, scratch / "source", log)
         labels, dist = wanted_labels(step, source.commit), _distributions(step, scratch)
-        request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
+        request = build_request(
+            step, image, platform, source.commit, labels, scratch, dist, pull=pull, secrets=secrets
+        )
         return buildx.try_build(request, env, log=log, secrets=step.secrets, timeout=BUILD_SECONDS)
 
 

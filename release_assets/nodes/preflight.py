@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from release_assets.destinations import cosign, github, package_index
 from release_assets.errors import PermanentError, ReleaseError, TransientError
@@ -46,6 +47,7 @@ class Need:
     what: str
     secrets: tuple[str, ...]  # the variables whose values are nobody's business
     ask: Callable[[], str]  # says what is well, or raises a ReleaseError; its requests change nothing
+    has_others: bool = False  # one of several image repositories: an outage of one holds up none
 
 
 def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool = True) -> list[Need]:
@@ -59,7 +61,13 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     if hub and channel is not Channel.TEST:
         found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
     if image is not None:
-        found.append(Need("registry", (image.token_env,), lambda: _ask_registry(image)))
+        for place in image.places:
+            what = "registry" if place is image else f"registry {place.repository}"
+            ask = partial(_ask_registry, place)
+            found.append(Need(what, (place.token_env,), ask, has_others=bool(image.mirrors)))
+        if image.secrets:
+            variables = tuple(image.secrets.values())
+            found.append(Need("build secrets", variables, partial(_ask_secrets, variables)))
         if (sign := image.sign) is not None:
             secrets = (sign.key_env, sign.password_env) if sign.key_env else ()
             found.append(Need("signing", secrets, lambda: _ask_cosign(sign)))
@@ -100,13 +108,19 @@ def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> l
     """
     well: list[str] = []
     errors: list[ReleaseError] = []
-    for need in needs(step.project, step.release.channel, index=index, hub=hub):
+    outages: list[ReleaseError] = []
+    asked = needs(step.project, step.release.channel, index=index, hub=hub)
+    for need in asked:
         try:
             well.append(need.ask())
         except ReleaseError as error:
-            errors.append(error)
+            (outages if need.has_others and isinstance(error, TransientError) else errors).append(error)
         else:
             step.say(f"preflight: {well[-1]}")
+    if len(outages) == sum(need.has_others for need in asked):
+        errors += outages
+    else:
+        well += [f"left out for now: {error.problem}" for error in outages]
     reads = step.project.github.reads_the_repository
     if reads and step.release.channel is not Channel.TEST and index and hub:
         try:
@@ -185,6 +199,11 @@ def _ask_registry(image: Image) -> str:
     login = _values(*login_variables(image))
     registry_of(image, (login[0], login[1]) if login else None).check_access()
     return f"{image.repository} may be pushed to"
+
+
+def _ask_secrets(variables: Sequence[str]) -> str:
+    _values(*variables)
+    return f"the build secrets are set: {', '.join(variables)}"
 
 
 def _ask_cosign(sign: Sign) -> str:

@@ -15,8 +15,14 @@ from release_assets.nodes.image_step import point_tag
 from release_assets.nodes.metadata import rows_of, table
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
-from release_assets.project import Project
-from release_assets.rules.image_tags import floating_tags, image_tag, published_versions, tagged_versions
+from release_assets.project import Image, Project
+from release_assets.rules.image_tags import (
+    floating_tags,
+    image_tag,
+    published_versions,
+    tagged_versions,
+    why_none,
+)
 from release_assets.rules.tag_moves import (
     Pointer,
     RecordedMove,
@@ -34,18 +40,18 @@ ROLLBACK_TO = "release_assets/rollback_to"  # the run tag that names the release
 HISTORY = 100  # materializations of one partition that are looked through
 
 
-def roll_back(step: Step, registry: Registry) -> Recorded:
+def roll_back(step: Step, image: Image, registry: Registry) -> Recorded:
     """Point the floating tags of the step's release back, and record it as a materialization.
 
-    Raises PermanentError where there is nothing to go back to.
+    Raises PermanentError where there is nothing to go back to; of several repositories, one may have nothing.
     """
     project, release, run_tags = step.project, step.release, step.context.run.tags
     to = target_version(project, release, run_tags[ROLLBACK_TO]) if ROLLBACK_TO in run_tags else None
     with step.stage("observe"):
         moves = plan_rollback(
-            registry, project, release, step.remote_tags, instance=step.context.instance, to=to
+            registry, project, image, release, step.remote_tags, instance=step.context.instance, to=to
         )
-    if not any(move.is_needed for move in moves):
+    if not any(move.is_needed for move in moves) and not image.mirrors:
         raise nothing_to_roll_back(release, moves)
     for move in moves:
         if not move.is_needed or move.after is None:
@@ -66,8 +72,8 @@ def roll_back(step: Step, registry: Registry) -> Recorded:
         metadata={
             "action": "rollback",
             "reason": run_tags.get("release_assets/reason", "none given"),
-            "moved": ", ".join(move.tag for move in moves if move.is_needed),
-            "tags": table(as_rows(moves)),
+            "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",
+            **({"tags": table(as_rows(moves))} if moves else {"tags": f"none: {why_none(release.channel)}"}),
         },
     )
 
@@ -94,7 +100,7 @@ def target_version(project: Project, release: Release, tag: str) -> Version:
 
 def nothing_to_roll_back(release: Release, moves: Sequence[TagMove]) -> PermanentError:
     """Return the error for a rollback that would move no tag, with the reason for each tag."""
-    reasons = "; ".join(f"{move.tag}: {move.why}" for move in moves) or "a prerelease has no floating tag"
+    reasons = "; ".join(f"{move.tag}: {move.why}" for move in moves) or why_none(release.channel)
     return PermanentError(
         f"no floating tag of {release.tag} can go back: {reasons}",
         "To point the floating tags to another release, name it with --to, or rebuild that release.",
@@ -104,6 +110,7 @@ def nothing_to_roll_back(release: Release, moves: Sequence[TagMove]) -> Permanen
 def plan_rollback(
     registry: Registry,
     project: Project,
+    image: Image,
     release: Release,
     remote_tags: Collection[str],
     *,
@@ -117,12 +124,12 @@ def plan_rollback(
     does not answer.
     """
     patterns, channel = project.tags.patterns, release.channel
-    series = floating_tags(release.version, channel)
+    series = floating_tags(release.version, channel, image.floating_tags)
     published = published_versions(release, remote_tags, registry.tags(), patterns)
     tagged = tagged_versions(release, remote_tags, patterns)
     found = observe_pointers(registry, series, published, channel)
     own = registry.manifest(image_tag(release.version, channel))
-    recorded = list(recorded_moves(instance, project, release.tag))
+    recorded = list(recorded_moves(instance, project, image, release.tag))
     ours = {move.after for move in recorded} | ({own.digest} if own is not None else set())
     held = {
         tag: there.digest
@@ -148,14 +155,16 @@ def plan_rollback(
     return moves_back(release, found, images, tagged=tagged, recorded=before, own=ours, to=to)
 
 
-def recorded_moves(instance: dg.DagsterInstance, project: Project, tag: str) -> Iterator[RecordedMove]:
+def recorded_moves(
+    instance: dg.DagsterInstance, project: Project, image: Image, tag: str
+) -> Iterator[RecordedMove]:
     """Yield the moves of floating tags that Dagster has recorded for a release, the newest first.
 
     A rollback is not a move of the release: going back twice must not go forward again.
     """
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([project.project, "floating_tags"]), asset_partitions=[tag]
+            asset_key=dg.AssetKey([project.project, image.floating_tags_node]), asset_partitions=[tag]
         ),
         limit=HISTORY,
     ).records

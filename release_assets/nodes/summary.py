@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +59,7 @@ class Summary:
     warnings: tuple[str, ...]
     holds: tuple[str, ...] | str | None  # the floating tags; or why that is unknown; None without images
     looked: datetime
+    mirrors: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)  # as `holds`, by repository
 
     def value(self, node: str, name: str) -> str | None:
         """Return one value of a node's metadata as text, or None."""
@@ -107,7 +108,7 @@ def summarize(
 ) -> Summary:
     """Return what is known of a release now. The registry is looked at for `LOOK_SECONDS` at most."""
     image = project.image
-    looks = _looks(image, version, channel) if image is not None else None
+    looks = [_looks(place, version, channel) for place in image.places] if image is not None else []
     parts = {part.name: part for part in _parts(instance, project, tag)}
     return Summary(
         project=project,
@@ -116,7 +117,11 @@ def summarize(
         channel=channel,
         parts=parts,
         warnings=tuple(_warnings(instance, parts)),
-        holds=_holds(looks) if looks is not None else None,
+        holds=_holds(looks[0]) if looks else None,
+        mirrors={
+            place.repository: _holds(look)
+            for place, look in zip(image.places[1:] if image is not None else (), looks[1:], strict=True)
+        },
         looked=datetime.now(UTC),
     )
 
@@ -126,7 +131,8 @@ def nodes_of(project: Project) -> list[str]:
     names = ["version", "sdist", "wheel", "pypi_publication", "github_release"]
     if project.image is not None:
         names += [image_name(platform) for platform in project.image.platforms]
-        names += ["manifest_list", "floating_tags"]
+        for place in project.image.places:
+            names += [place.manifest_list_node, place.floating_tags_node]
     return names
 
 
@@ -166,7 +172,7 @@ def _warnings(instance: dg.DagsterInstance, parts: Mapping[str, Part]) -> Iterat
 def _looks(image: Image, version: Version, channel: Channel) -> dict[str, Future[Manifest | None]]:
     """Look where the release's own image tag points, and each floating tag that it may hold."""
     registry = observing_registry(image)
-    tags = [image_tag(version, channel), *floating_tags(version, channel)]
+    tags = [image_tag(version, channel), *floating_tags(version, channel, image.floating_tags)]
     return {tag: alongside(registry.manifest, tag) for tag in tags}
 
 
@@ -229,10 +235,16 @@ def _lines(summary: Summary) -> Iterator[str]:
     if summary.project.image is not None:
         pull = summary.value("manifest_list", "pull")
         yield f"image: {f'`{pull}`' if pull is not None else UNRECORDED}"
-        holds = summary.holds
-        tags = holds if isinstance(holds, str) else ", ".join(holds or ()) or "no floating tag"
-        yield f"holds now ({summary.looked:%Y-%m-%d %H:%M} UTC): {tags}"
+        yield f"holds now ({summary.looked:%Y-%m-%d %H:%M} UTC): {_held(summary.holds)}"
+        for place in summary.project.image.places[1:]:
+            pull = summary.value(place.manifest_list_node, "pull")
+            yield f"image: {f'`{pull}`' if pull is not None else f'{place.repository}: {UNRECORDED}'}"
+            yield f"holds in {place.repository}: {_held(summary.mirrors.get(place.repository))}"
     yield f"warnings: {len(summary.warnings) or 'none'}"
+
+
+def _held(holds: tuple[str, ...] | str | None) -> str:
+    return holds if isinstance(holds, str) else ", ".join(holds or ()) or "no floating tag"
 
 
 def _digests(summary: Summary) -> Iterator[str]:

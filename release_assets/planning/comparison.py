@@ -10,7 +10,7 @@ from typing import Any
 from release_assets.nodes.image_step import image_name
 from release_assets.nodes.metadata import rows_of
 from release_assets.planning.observed import Hidden, Images, Seen
-from release_assets.project import Project
+from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_tag
 from release_assets.rules.warehouse import title
 
@@ -102,17 +102,20 @@ def compare(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, A
         places.append(Place("GitHub", address, tuple(_compared(assets, there))))
     else:
         places.append(Place("GitHub", project.github.repository, ()))
-    if project.image is not None:
-        places.append(_registry(project, world, recorded))
+    for image in project.image.places if project.image is not None else ():
+        places.append(_registry(image, world, recorded))
     return places
 
 
-def _registry(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, Any]]) -> Place:
-    assert project.image is not None  # noqa: S101  (see compare)
-    release, images = world.release, world.images
-    nodes = {image_tag(release.version, release.channel): "manifest_list"}
-    there = {"manifest_list": images.whole if isinstance(images, Images) else None}
-    for platform in project.image.platforms:
+def _registry(image: Image, world: Seen, recorded: Mapping[str, Mapping[str, Any]]) -> Place:
+    """Return what one repository of the image holds.
+
+    The images of the platforms are recorded once, and each repository has a copy.
+    """
+    release, images = world.release, world.images_in(image.repository)
+    nodes = {image_tag(release.version, release.channel): image.manifest_list_node}
+    there = {image.manifest_list_node: images.whole if isinstance(images, Images) else None}
+    for platform in image.platforms:
         nodes[platform_tag(release.version, release.channel, platform)] = image_name(platform)
         if isinstance(images, Images):
             there[image_name(platform)] = images.platforms.get(platform)
@@ -122,9 +125,9 @@ def _registry(project: Project, world: Seen, recorded: Mapping[str, Mapping[str,
         if (digest := recorded.get(node, {}).get("digest")) is not None
     }
     if isinstance(images, Hidden):
-        return Place("registry", project.image.repository, tuple(_hidden(digests)), images.why)
+        return Place("registry", image.repository, tuple(_hidden(digests)), images.why)
     now = {tag: found.digest for tag, node in nodes.items() if (found := there.get(node)) is not None}
-    return Place("registry", project.image.repository, tuple(_compared(digests, now)))
+    return Place("registry", image.repository, tuple(_compared(digests, now)))
 
 
 def _compared(recorded: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packaging.version import Version
 
@@ -65,6 +65,11 @@ class Seen:
     index: Mapping[str, IndexFile] | Hidden  # the release's files, by name
     github: PublishedRelease | Hidden | None
     images: Images | Hidden | None  # None where the project declares none
+    mirrors: Mapping[str, Images | Hidden] = field(default_factory=dict, kw_only=True)  # by repository
+
+    def images_in(self, repository: str) -> Images | Hidden | None:
+        """Return the images in a mirror, or in the image's own repository for any other."""
+        return self.mirrors.get(repository, self.images)
 
 
 @dataclass(frozen=True)

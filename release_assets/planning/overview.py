@@ -16,7 +16,7 @@ from release_assets.nodes.image_step import observing_registry
 from release_assets.planning.comparison import Cell, cell
 from release_assets.planning.observed import Hidden
 from release_assets.planning.world import approvals_of, seen, step_of
-from release_assets.project import Project
+from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags, image_tag, platform_tag, published_versions
 from release_assets.rules.tag_moves import Pointer
 from release_assets.rules.tags import Channel, Release
@@ -67,9 +67,13 @@ def observe_overview(
             for is_test in channels
         }
         hub = threads.submit(_published, project)
-        images = threads.submit(_images, project, releases, remote_tags)
+        looks = {
+            place.repository: threads.submit(_images, project, place, releases, remote_tags)
+            for place in (project.image.places if project.image is not None else ())
+        }
     files = {is_test: future.result() for is_test, future in indexes.items()}
-    published, registry = hub.result(), images.result()
+    published = hub.result()
+    registries = {repository: look.result() for repository, look in looks.items()}
     hidden = {
         what: found.why
         for what, found in {
@@ -78,13 +82,14 @@ def observe_overview(
                 for test, found in files.items()
             },
             project.github.repository: published,
-            **({project.image.repository: registry} if project.image is not None else {}),
+            **registries,
         }.items()
         if isinstance(found, Hidden)
     }
+    lists = [place.manifest_list_node for place in project.image.places] if project.image is not None else []
     recorded = {
         node: instance.get_materialized_partitions(dg.AssetKey([project.project, node]))
-        for node in ("pypi_publication", "github_release", "manifest_list")
+        for node in ("pypi_publication", "github_release", *lists)
     }
     rows = [
         ReleaseRow(
@@ -97,8 +102,10 @@ def observe_overview(
                 is_there=None if isinstance(published, Hidden) else [release.tag in published],
                 is_recorded=release.tag in recorded["github_release"],
             ),
-            images=_images_cell(project, release, registry, recorded["manifest_list"]),
-            holds=_holds(release, registry),
+            images=_images_cell(
+                project, release, registries, all(release.tag in recorded[node] for node in lists)
+            ),
+            holds=_holds(release, registries),
             run=_waits(project, release, remote_tags, instance) or _last_run(instance, project, release.tag),
         )
         for release in releases
@@ -128,11 +135,8 @@ def _published(project: Project) -> set[str] | Hidden:
 
 
 def _images(
-    project: Project, releases: Sequence[Release], remote_tags: Mapping[str, str]
-) -> _Registry | Hidden | None:
-    image = project.image
-    if image is None:
-        return None
+    project: Project, image: Image, releases: Sequence[Release], remote_tags: Mapping[str, str]
+) -> _Registry | Hidden:
     registry = observing_registry(image)
 
     def look() -> _Registry:
@@ -141,7 +145,7 @@ def _images(
         for release in releases:
             wanted = [
                 tag
-                for tag in floating_tags(release.version, release.channel)
+                for tag in floating_tags(release.version, release.channel, image.floating_tags)
                 if tag in tags and tag not in pointers
             ]
             published = published_versions(release, remote_tags, tags, project.tags.patterns)
@@ -160,25 +164,28 @@ def _index_cell(release: Release, files: Mapping[str, IndexFile] | Hidden, recor
 
 
 def _images_cell(
-    project: Project, release: Release, registry: _Registry | Hidden | None, recorded: set[str]
+    project: Project, release: Release, registries: Mapping[str, _Registry | Hidden], is_recorded: bool
 ) -> Cell | None:
-    if project.image is None or registry is None:
+    """Return how far the images are, in all repositories that can be seen."""
+    if project.image is None:
         return None
-    there = None
-    if not isinstance(registry, Hidden):
-        wanted = [image_tag(release.version, release.channel)]
-        wanted += [platform_tag(release.version, release.channel, name) for name in project.image.platforms]
-        there = [tag in registry.tags for tag in wanted]
-    return cell(is_there=there, is_recorded=release.tag in recorded)
+    seen = [found for found in registries.values() if isinstance(found, _Registry)]
+    wanted = [image_tag(release.version, release.channel)]
+    wanted += [platform_tag(release.version, release.channel, name) for name in project.image.platforms]
+    there = [tag in registry.tags for registry in seen for tag in wanted] if seen else None
+    return cell(is_there=there, is_recorded=is_recorded)
 
 
-def _holds(release: Release, registry: _Registry | Hidden | None) -> tuple[str, ...]:
-    if not isinstance(registry, _Registry):
-        return ()
+def _holds(release: Release, registries: Mapping[str, _Registry | Hidden]) -> tuple[str, ...]:
+    """Return the floating tags that point to the release in each repository that can be seen."""
+    pointers = [found.pointers for found in registries.values() if isinstance(found, _Registry)]
     return tuple(
         tag
         for tag in floating_tags(release.version, release.channel)
-        if (pointer := registry.pointers.get(tag)) is not None and pointer.version == release.version
+        if any(tag in found for found in pointers)
+        and all(
+            (there := found.get(tag)) is not None and there.version == release.version for found in pointers
+        )
     )
 
 

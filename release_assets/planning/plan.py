@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,7 +14,8 @@ from release_assets.errors import PermanentError
 from release_assets.nodes.image_step import image_name
 from release_assets.planning.changes import Change
 from release_assets.planning.observed import Approvals, Hidden, Images, TaggedImage, World
-from release_assets.project import Project
+from release_assets.project import Image, Project
+from release_assets.rules.image_tags import why_none
 from release_assets.rules.tag_moves import TagMove, moves_forward
 from release_assets.rules.tags import Channel
 
@@ -54,10 +55,11 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The work of all nodes, and the moves of the floating tags."""
+    """The work of all nodes, and the moves of the floating tags; those in mirrors by repository."""
 
     nodes: tuple[NodePlan, ...]
     moves: tuple[TagMove, ...]
+    mirror_moves: Mapping[str, tuple[TagMove, ...]] = field(default_factory=dict)
 
     @property
     def is_blocked(self) -> bool:
@@ -79,11 +81,13 @@ def plan_release(project: Project, world: World, now: datetime) -> Plan:
         _publication(project, world),
         _github(project, world),
     ]
-    images, moves = _images(project, world) if project.image is not None else ([], [])
+    images, moves = _images(project, world) if project.image is not None else ([], {})
     nodes += images
     if world.approvals is not None:
         nodes.insert(3, _approval(world, world.approvals, nodes))
-    return Plan(_waiting(nodes), tuple(moves))
+    own = project.image.repository if project.image is not None else ""
+    mirrored = {name: tuple(found) for name, found in moves.items() if name != own}
+    return Plan(_waiting(nodes), tuple(moves.get(own, ())), mirrored)
 
 
 def _approval(world: World, approvals: Approvals, nodes: Sequence[NodePlan]) -> NodePlan:
@@ -110,7 +114,9 @@ def _waiting(nodes: Sequence[NodePlan]) -> tuple[NodePlan, ...]:
             plans.append(NodePlan(plan.node, Action.BLOCKED, f"waits for {blocker}"))
             continue
         plans.append(plan)
-        if blocker is None and plan.action is Action.BLOCKED:
+        # The repositories of an image do not wait for each other.
+        is_in_place = plan.node.startswith(("manifest_list", "floating_tags"))
+        if blocker is None and plan.action is Action.BLOCKED and not is_in_place:
             blocker = plan.node
     return tuple(plans)
 
@@ -204,47 +210,84 @@ def _github(project: Project, world: World) -> NodePlan:
     return NodePlan(node, Action.NOTHING, f"published: {found.url}")
 
 
-def _images(project: Project, world: World) -> tuple[list[NodePlan], list[TagMove]]:
-    """Return the plans of the docker half, and what happens to the floating tags."""
+def _images(project: Project, world: World) -> tuple[list[NodePlan], dict[str, list[TagMove]]]:
+    """Return the plans of the docker half, and what happens to the floating tags, by repository."""
     assert project.image is not None  # noqa: S101  (see plan_release)
+    places = project.image.places
     names = {platform: image_name(platform) for platform in project.image.platforms}
-    images = world.images
-    if not isinstance(images, Images):
-        why = images.why if isinstance(images, Hidden) else "not declared"
-        words = f"{project.image.repository}: {why}"
-        hidden = [*names.values(), "manifest_list", "floating_tags"]
-        first = hidden[0]
-        same = (NodePlan(name, Action.UNKNOWN, f"as {first}") for name in hidden[1:])
-        return [NodePlan(first, Action.UNKNOWN, words), *same], []
-    foreign = _foreign(project, world, images.whole)
+    there = {place.repository: world.images_in(place.repository) for place in places}
+    seen = {name: found for name, found in there.items() if isinstance(found, Images)}
     plans = []
-    for platform, name in names.items():
-        there = images.platforms.get(platform)
-        if (words_of := _foreign(project, world, there) or foreign) is not None:
-            plans.append(NodePlan(name, Action.BLOCKED, words_of))
-        elif there is None:
-            plans.append(NodePlan(name, Action.DO, f"build the image for {platform}"))
-        elif there.revisions != {world.built_from}:
-            plans.append(NodePlan(name, Action.DO, f"build it again from {world.rebuild_tag}"))
+    if not seen:
+        first, *others = names.values()
+        plans.append(NodePlan(first, Action.UNKNOWN, _why_unknown(places[0], there[places[0].repository])))
+        plans += [NodePlan(name, Action.UNKNOWN, f"as {first}") for name in others]
+    else:
+        plans += [_platform(project, world, list(seen.values()), name, names[name]) for name in names]
+    moves: dict[str, list[TagMove]] = {}
+    is_built = all(plan.action is Action.NOTHING for plan in plans)
+    for place in places:
+        found = there[place.repository]
+        lists, floating = place.manifest_list_node, place.floating_tags_node
+        if any(plan.action is Action.BLOCKED for plan in plans[: len(names)]):
+            plans += [NodePlan(node, Action.BLOCKED, "waits for the images") for node in (lists, floating)]
+            continue
+        if not isinstance(found, Images):
+            is_told = place is places[0] and not seen
+            words = f"as {plans[0].node}" if is_told else _why_unknown(place, found)
+            plans.append(NodePlan(lists, Action.UNKNOWN, words))
+            plans.append(
+                NodePlan(floating, Action.UNKNOWN, f"as {lists if len(places) > 1 else plans[0].node}")
+            )
+            continue
+        if len(places) > 1 and (foreign := _foreign_in(project, world, found)) is not None:
+            plans.append(NodePlan(lists, Action.BLOCKED, foreign))
+            plans.append(NodePlan(floating, Action.BLOCKED, f"waits for {lists}"))
+            continue
+        if found.whole is not None and found.is_joined and is_built:
+            own = found.whole.digest
+            plans.append(NodePlan(lists, Action.NOTHING, own))
         else:
-            plans.append(NodePlan(name, Action.NOTHING, there.digest))
-    if any(plan.action is Action.BLOCKED for plan in plans):
-        rest = ("manifest_list", "floating_tags")
-        return [*plans, *(NodePlan(name, Action.BLOCKED, "waits for the images") for name in rest)], []
-    if images.whole is not None and images.is_joined and not any(plan.action is Action.DO for plan in plans):
-        own = images.whole.digest
-        plans.append(NodePlan("manifest_list", Action.NOTHING, own))
-    else:
-        own = PENDING
-        plans.append(NodePlan("manifest_list", Action.DO, f"join the images of {', '.join(names)}"))
-    moves = moves_forward(world.release, own, images.floating, images.published, images.earlier)
-    moved = [move.tag for move in moves if move.is_needed]
-    if moved:
-        plans.append(NodePlan("floating_tags", Action.DO, f"move {', '.join(moved)}"))
-    else:
-        words = "every tag is where it belongs" if moves else "a prerelease moves no tag"
-        plans.append(NodePlan("floating_tags", Action.NOTHING, words))
+            own = PENDING
+            plans.append(NodePlan(lists, Action.DO, f"join the images of {', '.join(names)}"))
+        moves[place.repository] = moves_forward(
+            world.release, own, found.floating, found.published, found.earlier
+        )
+        moved = [move.tag for move in moves[place.repository] if move.is_needed]
+        if moved:
+            plans.append(NodePlan(floating, Action.DO, f"move {', '.join(moved)}"))
+        else:
+            is_any = bool(moves[place.repository])
+            words = "every tag is where it belongs" if is_any else why_none(world.release.channel)
+            plans.append(NodePlan(floating, Action.NOTHING, words))
     return plans, moves
+
+
+def _why_unknown(image: Image, found: Images | Hidden | None) -> str:
+    why = found.why if isinstance(found, Hidden) else "not declared"
+    return f"{image.repository}: {why}"
+
+
+def _platform(project: Project, world: World, seen: Sequence[Images], platform: str, name: str) -> NodePlan:
+    """Return the plan of one platform's image, by what its repositories hold of it."""
+    foreign = [_foreign_in(project, world, images, platform) for images in seen]
+    there = [images.platforms.get(platform) for images in seen]
+    if (words := foreign[0]) is not None and all(foreign):
+        return NodePlan(name, Action.BLOCKED, words)
+    # One repository is enough: the others get a copy.
+    for image in there:
+        if image is not None and image.revisions == {world.built_from}:
+            return NodePlan(name, Action.NOTHING, image.digest)
+    if not any(there):
+        return NodePlan(name, Action.DO, f"build the image for {platform}")
+    return NodePlan(name, Action.DO, f"build it again from {world.rebuild_tag}")
+
+
+def _foreign_in(project: Project, world: World, images: Images, platform: str | None = None) -> str | None:
+    """Return why a tag of the release in a repository must not be overwritten, None where all may be."""
+    of_platforms = [images.platforms.get(platform)] if platform is not None else [*images.platforms.values()]
+    words = (_foreign(project, world, there) for there in (*of_platforms, images.whole))
+    return next(filter(None, words), None)
 
 
 def _foreign(project: Project, world: World, there: TaggedImage | None) -> str | None:
@@ -294,6 +337,6 @@ def estimate(plan: Plan, change: Change, records: Records) -> Estimate:
     )
     recorded = records.images.get(change) or []
     images = 0.0
-    if any(node not in NODE_SECONDS for node in work):
+    if any(node.startswith("image_") for node in work):
         images = statistics.median(recorded) if recorded else IMAGE_MINUTES[change] * 60.0
     return Estimate(package, images, len(recorded))

@@ -18,7 +18,7 @@ from release_assets.destinations import git, github, package_index
 from release_assets.destinations.git_changes import changed_files
 from release_assets.destinations.github import PublishedRelease
 from release_assets.destinations.package_index import IndexFile
-from release_assets.destinations.registry import Manifest, Registry, index_of
+from release_assets.destinations.registry import Manifest, Registry, index_of, lists_the_same
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.approval import recorded_approval, subject_of
@@ -29,7 +29,7 @@ from release_assets.notes.previous import previous_release
 from release_assets.notes.source import release_notes
 from release_assets.planning.changes import Change, change_between
 from release_assets.planning.observed import Approvals, Hidden, Images, TaggedImage, World
-from release_assets.project import Project
+from release_assets.project import Image, Project
 from release_assets.rules.image_tags import (
     floating_tags,
     image_tag,
@@ -73,11 +73,16 @@ def observe(
     source = image_source(step) if project.image is not None else None
     previous = previous_release(release, remote_tags, project.tags.patterns)
     notes, notes_problem = _notes(step)
-    earlier = frozenset(recorded_digests(step))
-    with ThreadPoolExecutor(3) as threads:
+    places = project.image.places if project.image is not None else []
+    with ThreadPoolExecutor(2 + max(1, len(places))) as threads:
         index = threads.submit(observe_index, project, release, name)
         hub = threads.submit(observe_github, project, release)
-        images = threads.submit(observe_images, project, release, remote_tags, earlier)
+        images = {
+            place.repository: threads.submit(
+                observe_images, project, place, release, remote_tags, frozenset(recorded_digests(step, place))
+            )
+            for place in places
+        }
         change = change_since(project, previous, release.tag, remote_tags, step.mirror)
         return World(
             release=release,
@@ -89,7 +94,8 @@ def observe(
             kept=kept,
             index=index.result(),
             github=hub.result(),
-            images=images.result(),
+            images=images.pop(places[0].repository).result() if places else None,
+            mirrors={repository: look.result() for repository, look in images.items()},
             notes=notes,
             notes_problem=notes_problem,
             previous=previous,
@@ -151,14 +157,12 @@ def observe_github(project: Project, release: Release) -> PublishedRelease | Hid
 
 def observe_images(
     project: Project,
+    image: Image,
     release: Release,
     remote_tags: Collection[str],
     earlier: frozenset[str] = frozenset(),
-) -> Images | Hidden | None:
-    """Return what the registry holds of the release, and where its floating tags point."""
-    image = project.image
-    if image is None:
-        return None
+) -> Images | Hidden:
+    """Return what the image's repository holds of the release, and where its floating tags point."""
     registry = observing_registry(image)
 
     def look() -> Images:
@@ -171,9 +175,12 @@ def observe_images(
         return Images(
             whole=_tagged(registry, whole),
             platforms={platform: _tagged(registry, child) for platform, child in children.items()},
-            is_joined=whole is not None and whole.digest == _joined(children),
+            is_joined=whole is not None and _is_joined(whole, children),
             floating=observe_pointers(
-                registry, floating_tags(release.version, release.channel), published, release.channel
+                registry,
+                floating_tags(release.version, release.channel, image.floating_tags),
+                published,
+                release.channel,
             ),
             published=frozenset(published),
             earlier=earlier,
@@ -189,15 +196,15 @@ def _tagged(registry: Registry, manifest: Manifest | None) -> TaggedImage | None
     return TaggedImage(manifest.digest, revisions)
 
 
-def _joined(children: Mapping[str, Manifest | None]) -> str | None:
-    """Return the digest of the list that joins the platforms' images, None where it cannot be made."""
+def _is_joined(whole: Manifest, children: Mapping[str, Manifest | None]) -> bool:
+    """Return whether a manifest list joins exactly the platforms' images."""
     there = {platform: child for platform, child in children.items() if child is not None}
     if len(there) < len(children):
-        return None
+        return False
     try:
-        return index_of(there).digest
+        return lists_the_same(whole, index_of(there))
     except PermanentError:
-        return None
+        return False
 
 
 def seen(look: Callable[[], T], *variables: str) -> T | Hidden:

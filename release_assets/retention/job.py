@@ -107,7 +107,8 @@ def _distributions(
 def _complete(project: Project, instance: dg.DagsterInstance) -> set[str]:
     """Return the releases of which everything is recorded that the project publishes."""
     nodes = ["sdist", "wheel", "pypi_publication", "github_release"]
-    nodes += ["manifest_list", "floating_tags"] if project.image is not None else []
+    for place in project.image.places if project.image is not None else ():
+        nodes += [place.manifest_list_node, place.floating_tags_node]
     recorded = [
         set(instance.get_materialized_partitions(dg.AssetKey([project.project, node]))) for node in nodes
     ]

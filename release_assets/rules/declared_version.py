@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -10,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from release_assets.errors import PermanentError
 
+PAGE_LIMIT = 512  # characters, as PyPI and GHCR have it for a description
 LICENSE_LIMIT = 100  # characters; a longer one is the license's text
 
 
@@ -44,6 +46,29 @@ def license_in_pyproject(pyproject: str | None) -> str | None:
     if isinstance(text, str) and text.isprintable() and len(text) <= LICENSE_LIMIT:
         return text.strip() or None
     return None
+
+
+def page_in_pyproject(pyproject: str | None) -> dict[str, str]:
+    """Return what a package's page shows, as far as pyproject.toml declares it: description and URLs.
+
+    The keys are `description`, `url` (the home page) and `documentation`, found by PEP 753's names.
+    """
+    table = _project_table(pyproject)
+    urls = table.get("urls")
+    named = {
+        re.sub(r"[^a-z0-9]", "", str(name).lower()): url
+        for name, url in (urls.items() if isinstance(urls, dict) else ())
+    }
+    found = {
+        "description": table.get("description"),
+        "url": named.get("homepage"),
+        "documentation": named.get("documentation") or named.get("docs"),
+    }
+    return {
+        name: " ".join(value.split())
+        for name, value in found.items()
+        if isinstance(value, str) and value.strip() and len(value) <= PAGE_LIMIT
+    }
 
 
 def check_version(declared: str, *, place: str, tag: str, expected: Version) -> None:

@@ -1,8 +1,11 @@
-"""The labels of an image, which say what it is: OCI's annotations. Pure: values in, values out."""
+"""What an image says of itself: OCI's labels and annotations. Pure: values in, values out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+
+PREFIX = "org.opencontainers.image."
 
 
 def image_labels(
@@ -16,4 +19,20 @@ def image_labels(
         "created": created.isoformat(),
         "licenses": licenses,
     }
-    return {f"org.opencontainers.image.{name}": value for name, value in named.items() if value}
+    return {f"{PREFIX}{name}": value for name, value in named.items() if value}
+
+
+def image_annotations(
+    labels: Mapping[str, str], title: str, page: Mapping[str, str], declared: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the annotations of an image's manifest and of the list that joins it with others.
+
+    GHCR shows those of the list and no label of the images in it. They are the labels, the `title`, and what
+    the package's page shows: description and URLs by OCI's names. Those declared in the YAML override them,
+    and an empty one leaves its name out.
+    """
+    named = {f"{PREFIX}{name}": value for name, value in {"title": title, **page}.items()}
+    found = {**labels, **named}
+    version = labels.get(f"{PREFIX}version", "")
+    found |= {name: value.replace("{version}", version) for name, value in declared.items()}
+    return {name: value for name, value in found.items() if value}

@@ -8,6 +8,10 @@ from packaging.version import Version
 
 from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, TagPatterns, parse_tag
 
+# The kinds of floating tags. `0` has a kind of its own: versions 0.x promise no compatibility, so that `0`
+# would move people over incompatible changes.
+ALL = ("minor", "major", "zero", "latest")
+
 
 def image_tag(version: Version, channel: Channel) -> str:
     """Return the tag that does not float: `1.2.3`, or `test-1.2.3` for a test release.
@@ -31,24 +35,36 @@ def platform_suffix(platform: str) -> str:
     return platform.removeprefix("linux/").replace("/", "-")
 
 
-def floating_tags(version: Version, channel: Channel) -> dict[str, tuple[int, ...]]:
-    """Return the floating tags that a release may hold, each with the series that competes for it.
+def floating_tags(
+    version: Version, channel: Channel, kinds: Collection[str] = ALL
+) -> dict[str, tuple[int, ...]]:
+    """Return the floating tags of these kinds that a release may hold, each with its series.
 
-    A series is a prefix of (epoch, major, minor): `1.2` is for (0, 1, 2), `latest` for (). A prerelease
-    has no floating tag, and a test release has `test-latest` only.
+    The releases of a series compete for the tag. It is a prefix of (epoch, major, minor): `1.2` is for
+    (0, 1, 2), `latest` for (). A prerelease has no floating tag, and a test release has `test-latest` only.
     """
     match channel:
         case Channel.PRERELEASE:
             return {}
         case Channel.TEST:
-            return {"test-latest": ()}
+            return {"test-latest": ()} if "latest" in kinds else {}
         case Channel.STABLE:
             epoch = f"{version.epoch}-" if version.epoch else ""
-            return {
-                f"{epoch}{version.major}.{version.minor}": (version.epoch, version.major, version.minor),
-                f"{epoch}{version.major}": (version.epoch, version.major),
-                "latest": (),
-            }
+            minor, major = f"{epoch}{version.major}.{version.minor}", f"{epoch}{version.major}"
+            found: dict[str, tuple[int, ...]] = {}
+            if "minor" in kinds:
+                found[minor] = (version.epoch, version.major, version.minor)
+            if ("major" if version.major else "zero") in kinds:
+                found[major] = (version.epoch, version.major)
+            if "latest" in kinds:
+                found["latest"] = ()
+            return found
+
+
+def why_none(channel: Channel) -> str:
+    """Return why a release of this channel has no floating tag."""
+    is_prerelease = channel is Channel.PRERELEASE
+    return "a prerelease moves no tag" if is_prerelease else "image.floating_tags names none for it"
 
 
 def is_in_series(version: Version, series: tuple[int, ...]) -> bool:

@@ -59,14 +59,16 @@ def moves_forward(
 ) -> list[TagMove]:
     """Return what happens to each floating tag when the release's image has the digest `own`.
 
-    `found` is where the tags point now, `published` the versions whose images are in the registry, `earlier`
-    the digests that the release's own tag had before. A tag moves to the highest version of its series. A tag
-    that a rollback left at this release follows the release's rebuild, or it would stay at an image that no
-    version tag has anymore.
+    `found` is where the declared tags point now, `published` the versions whose images are in the registry,
+    `earlier` the digests that the release's own tag had before. A tag moves to the highest version of its
+    series. A tag that a rollback left at this release follows the release's rebuild, or it would stay at an
+    image that no version tag has anymore.
     """
     mine = Pointer(own, release.version)
     moves = []
     for tag, holder in holders(release, published).items():
+        if tag not in found:
+            continue
         there = found[tag]
         if there is not None and there.digest == own:
             moves.append(TagMove(tag, mine, mine, "was there"))
@@ -142,6 +144,7 @@ def moves_back(
 ) -> list[TagMove]:
     """Return what a rollback of the release does to each of its floating tags.
 
+    `found` is where the declared tags point now.
     A tag that points to the release goes to the highest lower version of its series, or to the version `to`.
     `images` are the digests of the versions in the registry, `tagged` the versions in git, `own` the digests
     that are known to be the release's. `recorded` is where a tag pointed before the release moved it, for
@@ -149,6 +152,8 @@ def moves_back(
     """
     moves = []
     for tag, series in floating_tags(release.version, release.channel).items():
+        if tag not in found:
+            continue
         there = found[tag]
         if there is None:
             moves.append(TagMove(tag, None, None, "does not exist"))

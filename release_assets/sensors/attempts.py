@@ -80,6 +80,8 @@ class Attempts:
     def _recorded(self, instance: dg.DagsterInstance, tag: str) -> list[str]:
         image = self.project.image
         images = [image_name(platform) for platform in image.platforms] if image else []
+        for place in image.places[1:] if image else ():
+            images += [place.manifest_list_node, place.floating_tags_node]
         return [
             name
             for name in ["pypi_publication", "github_release", *images, "manifest_list", "floating_tags"]

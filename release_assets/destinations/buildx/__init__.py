@@ -25,7 +25,9 @@ from release_assets.destinations.buildx.login import (
     plugin_folders,
 )
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress, cache_hit_rate
+from release_assets.destinations.buildx.pushes import pushed_somewhere
 from release_assets.destinations.buildx.request import (
+    Also,
     BuildRequest,
     build_arguments,
     check_request,
@@ -35,6 +37,7 @@ from release_assets.destinations.buildx.trial import trial_arguments, try_build
 
 __all__ = [
     "INSTALL_QEMU",
+    "Also",
     "BuildRequest",
     "BuildResult",
     "BuiltStep",
@@ -59,6 +62,7 @@ __all__ = [
     "observe_engine",
     "parsed_version",
     "plugin_folders",
+    "pushed_somewhere",
     "rate_limit_wait",
     "runs_platform",
     "trial_arguments",

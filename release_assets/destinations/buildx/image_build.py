@@ -5,28 +5,38 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_assets.destinations import bounds
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.engine import Engine, is_emulated
-from release_assets.destinations.buildx.error_origin import Failure
+from release_assets.destinations.buildx.error_origin import Failure, Origin, origin_and_cause
 from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress, cache_hit_rate
 from release_assets.destinations.buildx.push_refusal import judged_again, look_after
 from release_assets.destinations.buildx.request import (
     BuildRequest,
     build_arguments,
+    build_environment,
     check_request,
     local_cache_folder,
 )
 from release_assets.destinations.http import AGAIN
 from release_assets.destinations.local_cache import local_cache
-from release_assets.errors import PermanentError, TransientError
+from release_assets.destinations.registry import Repository
+from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.text import redact
+
+
+class PushError(ReleaseError):
+    """One of several repositories did not accept an image. `named` are those in the error."""
+
+    def __init__(self, error: ReleaseError, named: Collection[Repository]) -> None:
+        self.named = named
+        super().__init__(error.problem, error.remedy)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,8 @@ def build(
 
     `timeout` and `silence` are seconds: in all, and without a word from buildx. A push that stands still is
     given up after the bound for it, since BuildKit itself would wait for the registry for ever.
-    Raises PermanentError or TransientError with the failing step's name and the end of its output.
+    Raises PermanentError or TransientError with the failing step's name and the end of its output; PushError
+    where one of several repositories did not accept the image.
     """
     check_request(engine, request)
     emulated = is_emulated(engine, request.platform)
@@ -80,7 +91,7 @@ def build(
         try:
             run(
                 [*engine.docker, *engine.buildx, *arguments],
-                env={**env, "SOURCE_DATE_EPOCH": str(request.source_date_epoch)},
+                env=build_environment(request, env),
                 timeout=timeout,
                 silence=lambda: (
                     min(silence, bounds.BOUNDS.silent_push_seconds) if progress.only_pushes() else silence
@@ -91,9 +102,10 @@ def build(
         except CommandTimedOutError as error:
             problem = f"building {request.reference} {error.reason}; at work was: {progress.at_work()}"
             if progress.only_pushes():
-                raise TransientError(
+                stuck = TransientError(
                     problem, f"The registry {request.repository.host} accepts, but does not answer. {AGAIN}"
-                ) from None
+                )
+                raise (PushError(stuck, _named(problem, request)) if request.also else stuck) from None
             # Hours are not spent again without a person.
             raise PermanentError(
                 problem,
@@ -104,6 +116,8 @@ def build(
             output = [redact(line, secrets) for line in failure.output]
             failure = Failure(failure.step, redact(failure.said, secrets), output)
             failed = build_failure(failure, request)
+            if request.also and origin_and_cause(failure)[0] is Origin.PUSH:
+                raise PushError(failed, _named(f"{failure.step} {failure.said}", request)) from None
             look = look_after(failure, request, env)
             raise (judged_again(failed, look, request) if look else failed) from None
         digest = _pushed_digest(metadata, request)
@@ -125,6 +139,11 @@ def build(
         emulated=emulated,
         is_kept=engine.keeps_images and not request.reproducible,
     )
+
+
+def _named(said: str, request: BuildRequest) -> list[Repository]:
+    """Return those of the repositories that an error of BuildKit names."""
+    return [one for one in request.repositories if f"{one.host}/{one.name}" in said]
 
 
 NOT_REWRITTEN = (

@@ -1,4 +1,4 @@
-"""The environment of docker's commands: the user's own configuration, and our login to our registry."""
+"""The environment of docker's commands: the user's own configuration, and our logins to our registries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +56,29 @@ HELPER_VARIABLES = {
 
 @contextlib.contextmanager
 def docker_environment(
-    repository: Repository, username: str | None, token: str | None
+    repository: Repository,
+    username: str | None,
+    token: str | None,
+    more: Sequence[tuple[Repository, str, str]] = (),
 ) -> Iterator[dict[str, str]]:
-    """Yield the environment of docker's commands: as a shell's on this machine, but for our registry's login.
+    """Yield the environment of docker's commands: as a shell's on this machine, but for our logins.
 
-    DOCKER_CONFIG is a temporary directory in which all is the user's own, except `auths` and what logs in to
-    our registry: these are answered by our credential helper, so that no login is written to disk.
+    `more` are further repositories with user and token. DOCKER_CONFIG is a temporary directory in which all
+    is the user's own, except `auths` and what logs in to our registries: these are answered by our credential
+    helper, so that no login is written to disk.
     Raises PermanentError when buildx or the helper is not installed.
     """
     own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser().absolute()
     users = docker_credential.configuration(str(own / "config.json"))
     login = (username, token) if username is not None and token is not None else None
+    ours = [*([repository] if login is not None else []), *(one for one, _, _ in more)]
     with tempfile.TemporaryDirectory(prefix="docker-config-") as folder:
         # Contexts, plugins, certificates. A directory that is closed to us has nothing that docker could use.
         with contextlib.suppress(OSError):
             for entry in own.iterdir():
                 if entry.name != "config.json":
                     Path(folder, entry.name).symlink_to(entry)
-        config = docker_configuration(users, repository, has_login=login is not None)
+        config = docker_configuration(users, ours)
         extra = users.get("cliPluginsExtraDirs")
         candidates = [own / "cli-plugins", *(extra if isinstance(extra, list) else []), *PLUGIN_FOLDERS]
         config["cliPluginsExtraDirs"] = plugin_folders(candidates)
@@ -87,7 +92,7 @@ def docker_environment(
         needed.setdefault("BUILDX_CONFIG", str(own / "buildx"))
         if "DOCKER_TLS_VERIFY" in needed:
             needed.setdefault("DOCKER_CERT_PATH", str(own))
-        if others := other_logins(os.environ.get("DOCKER_AUTH_CONFIG", ""), repository if login else None):
+        if others := other_logins(os.environ.get("DOCKER_AUTH_CONFIG", ""), ours):
             needed["DOCKER_AUTH_CONFIG"] = others
         if login is not None:
             needed |= {
@@ -95,6 +100,10 @@ def docker_environment(
                 docker_credential.USERNAME: login[0],
                 docker_credential.TOKEN: login[1],
             }
+        if more:
+            needed[docker_credential.MORE] = json.dumps(
+                {one.credential_host: [user, secret] for one, user, secret in more}
+            )
         env = environment(**needed)
         is_used = HELPER_NAME in [config.get("credsStore"), *_helpers(config).values()]
         if is_used and shutil.which(HELPER, path=env["PATH"]) is None:
@@ -105,16 +114,15 @@ def docker_environment(
         yield env
 
 
-def docker_configuration(
-    users: Mapping[str, Any], repository: Repository, *, has_login: bool
-) -> dict[str, Any]:
+def docker_configuration(users: Mapping[str, Any], ours: Sequence[Repository]) -> dict[str, Any]:
     """Return the user's docker configuration without the logins in it, which our helper gives instead.
 
     Proxies, headers, the current context, aliases, plugins and the user's own helpers stay as they are.
     """
     config = {key: value for key, value in users.items() if key != "auths"}
-    if has_login:
-        config["credHelpers"] = {**_helpers(users), repository.credential_host: HELPER_NAME}
+    if ours:
+        helper = {repository.credential_host: HELPER_NAME for repository in ours}
+        config["credHelpers"] = {**_helpers(users), **helper}
     # With a store of the user's, docker does not read `auths`.
     if docker_credential.logins(users) and not users.get("credsStore"):
         config["credsStore"] = HELPER_NAME
@@ -134,15 +142,15 @@ def helper_variables(users: Mapping[str, Any], variables: Mapping[str, str]) -> 
     return {name: value for name, value in variables.items() if begins and name.startswith(begins)}
 
 
-def other_logins(auth_config: str, repository: Repository | None) -> str | None:
-    """Return a DOCKER_AUTH_CONFIG without the login of a registry of ours, which would go before our helper.
+def other_logins(auth_config: str, repositories: Sequence[Repository]) -> str | None:
+    """Return a DOCKER_AUTH_CONFIG without the logins of our registries, which would go before our helper.
 
     None without any other login: docker ignores one that it cannot read.
     """
-    ours = docker_credential.hostname(repository.credential_host) if repository else None
+    ours = {docker_credential.hostname(repository.credential_host) for repository in repositories}
     try:
         auths = json.loads(auth_config)["auths"]
-        others = {key: login for key, login in auths.items() if docker_credential.hostname(key) != ours}
+        others = {key: login for key, login in auths.items() if docker_credential.hostname(key) not in ours}
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
     return json.dumps({"auths": others}) if others else None

@@ -35,10 +35,11 @@ def look_after(failure: Failure, request: BuildRequest, env: Mapping[str, str]) 
         return None
     if refusal.code or refusal.words.strip():
         return None
+    username, token = docker_credential.given(env).get(request.repository.credential_host, (None, None))
     registry = Registry(
         request.repository,
-        username=env.get(docker_credential.USERNAME),
-        token=env.get(docker_credential.TOKEN),
+        username=username,
+        token=token,
         username_env=request.username_env,
         token_env=request.token_env,
     )

@@ -10,13 +10,18 @@ from release_assets.destinations.buildx.engine import choose_engine
 from release_assets.destinations.buildx.error_origin import Failure
 from release_assets.destinations.buildx.failures import build_failure
 from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
-from release_assets.destinations.buildx.request import BuildRequest, build_arguments, check_request
+from release_assets.destinations.buildx.request import (
+    BuildRequest,
+    build_arguments,
+    build_environment,
+    check_request,
+)
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.text import redact
 
 # Options of a build whose values go somewhere: an image, its attestations, the cache of the next build.
-LEAVES_THE_ENGINE = {"--output", "--attest", "--cache-to", "--metadata-file"}
+LEAVES_THE_ENGINE = {"--annotation", "--output", "--attest", "--cache-to", "--metadata-file"}
 
 
 def try_build(
@@ -37,7 +42,7 @@ def try_build(
         try:
             run(
                 [*engine.docker, *engine.buildx, *arguments],
-                env={**env, "SOURCE_DATE_EPOCH": str(request.source_date_epoch)},
+                env=build_environment(request, env),
                 timeout=timeout,
                 secrets=secrets,
                 on_line=progress.line,

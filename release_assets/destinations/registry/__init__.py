@@ -1,6 +1,7 @@
 """The image registry: repositories, manifests and indexes, and the client that reads and puts them."""
 
 from release_assets.destinations.registry.client import Registry
+from release_assets.destinations.registry.copying import copy_image
 from release_assets.destinations.registry.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -10,6 +11,7 @@ from release_assets.destinations.registry.manifest import (
     Manifest,
     attestation_manifests,
     index_of,
+    lists_the_same,
     platform_images,
     platforms_differ,
 )
@@ -26,7 +28,9 @@ __all__ = [
     "Registry",
     "Repository",
     "attestation_manifests",
+    "copy_image",
     "index_of",
+    "lists_the_same",
     "normal_platform",
     "parse_repository",
     "platform_images",

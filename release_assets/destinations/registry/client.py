@@ -14,9 +14,12 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
+from typing import BinaryIO
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from release_assets.destinations import bounds
+from release_assets.destinations.bounds import seconds_for
 from release_assets.destinations.http import AGAIN, MEBIBYTE, Answer, exchange, retry_after
 from release_assets.destinations.registry.challenges import parse_challenges
 from release_assets.destinations.registry.manifest import MANIFESTS, Manifest, formats, json_object
@@ -94,6 +97,45 @@ class Registry:
             )
         return answer.body
 
+    def has_blob(self, digest: str) -> bool:
+        """Return whether the repository has a blob."""
+        return self._ask("HEAD", f"/blobs/{digest}").status != 404
+
+    def fetch_blob(self, digest: str, size: int, file: BinaryIO) -> None:
+        """Write a blob of `size` bytes, such as a layer, to an empty file.
+
+        Raises TransientError where it is gone, or is not what its digest says.
+        """
+        answer = self._ask("GET", f"/blobs/{digest}", seconds=seconds_for(size), limit=size, file=file)
+        if answer.status == 404:
+            raise TransientError(f"{_shown(answer.url)} answered 404: the blob is gone", AGAIN)
+        file.seek(0)
+        sha256 = hashlib.sha256()
+        while piece := file.read(MEBIBYTE):
+            sha256.update(piece)
+        found = f"sha256:{sha256.hexdigest()}"
+        if found != digest:
+            raise TransientError(
+                f"{_shown(answer.url)} answered bytes with digest {found} for {digest}", AGAIN
+            )
+
+    def put_blob(self, digest: str, size: int, file: BinaryIO) -> None:
+        """Upload a blob of `size` bytes in one request."""
+        answer = self._ask("POST", "/blobs/uploads/")
+        upload = _joined(answer.url, answer.headers.get("location", ""))
+        if not self._may_send_us_to(upload):
+            raise PermanentError(
+                f"{self.repository.api_url} names {_shown(upload) or 'nothing'} for an upload, not https",
+                "Check the image's repository in the YAML, and ask the registry's operators.",
+            )
+        self._ask_url(
+            "PUT",
+            f"{upload}{'&' if '?' in upload else '?'}{urlencode({'digest': digest})}",
+            headers={"Content-Type": "application/octet-stream"},
+            data=file,
+            seconds=seconds_for(size),
+        )
+
     def put_manifest(self, tag: str, manifest: Manifest) -> None:
         """Point a tag to a manifest, whose children are in the repository already.
 
@@ -149,7 +191,7 @@ class Registry:
         # An upload that is not taken back is forgotten by the registry after a while.
         if _origin(upload) == _origin(self.repository.api_url):
             with contextlib.suppress(PermanentError, TransientError):
-                self._exchange("DELETE", upload, {}, None)
+                self._exchange("DELETE", upload, headers={})
 
     def _ask(
         self,
@@ -159,15 +201,48 @@ class Registry:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
         rejected: str = REJECTED,
+        seconds: float | None = None,
+        limit: int | None = None,
+        file: BinaryIO | None = None,
     ) -> Answer:
-        """One request, repeated with a token when the registry requires one. A 404 of a GET is an answer."""
+        """Send a request to a path of the repository; the answer's body goes into `file` if given."""
         url = f"{self.repository.api_url}/v2/{self.repository.name}{path}"
-        answer = self._exchange(method, url, headers or {}, data)
+        return self._ask_url(
+            method,
+            url,
+            headers=headers or {},
+            data=data,
+            rejected=rejected,
+            seconds=seconds,
+            limit=limit,
+            file=file,
+        )
+
+    def _ask_url(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | BinaryIO | None = None,
+        rejected: str = REJECTED,
+        seconds: float | None = None,
+        limit: int | None = None,
+        file: BinaryIO | None = None,
+    ) -> Answer:
+        """Send a request, again with a token when the registry requires one. A 404 of a GET is an answer.
+
+        A HEAD is not redirected: where its answer would come from, there is something.
+        """
+        ask = partial(
+            self._exchange, method, headers=headers, data=data, seconds=seconds, limit=limit, file=file
+        )
+        answer = ask(url)
         if answer.status == 401 and "www-authenticate" in answer.headers:
             # Also when there was a token: they live for minutes only.
             self._authorization = self._met_challenge(answer)
             if self._authorization is not None:
-                answer = self._exchange(method, url, headers or {}, data)
+                answer = ask(url)
         for _ in range(bounds.BOUNDS.redirects):
             target = answer.headers.get("location")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or target is None:
@@ -178,23 +253,39 @@ class Registry:
                     f"{_shown(url)} redirects to {_shown(there)}, which is not https and not followed",
                     "Check the image's repository in the YAML, and ask the registry's operators.",
                 )
-            answer = self._exchange(method, there, headers or {}, None)
-        if 200 <= answer.status < 300 or (answer.status == 404 and method == "GET"):
+            answer = ask(there)
+        is_read = method in {"GET", "HEAD"}
+        if 200 <= answer.status < 300 or (answer.status == 404 and is_read):
+            return answer
+        if method == "HEAD" and 300 <= answer.status < 400:
             return answer
         raise self._error(method, answer, rejected)
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | BinaryIO | None = None,
+        seconds: float | None = None,
+        limit: int | None = None,
+        file: BinaryIO | None = None,
+    ) -> Answer:
         """One bounded exchange; only the registry itself sees the credentials, not the storage behind it."""
+        if data is not None and not isinstance(data, bytes):
+            data.seek(0)  # it was sent once before, without a login
         ours = self._authorization and _origin(url) == _origin(self.repository.api_url)
         authorization = {"Authorization": self._authorization} if ours and self._authorization else {}
         try:
             return exchange(
                 method,
                 url,
-                seconds=bounds.BOUNDS.registry_seconds,
-                limit=bounds.BOUNDS.registry_bytes,
+                seconds=bounds.BOUNDS.registry_seconds if seconds is None else seconds,
+                limit=bounds.BOUNDS.registry_bytes if limit is None else limit,
                 headers={**headers, **authorization},
                 data=data,
+                sink=file,
             )
         except ReleaseError as error:
             # The query of a redirect is a signature that opens the storage.

@@ -70,14 +70,23 @@ def _children(manifest: Manifest) -> list[dict[str, Any]]:
     children = manifest.parsed().get("manifests") or []
     if not isinstance(children, list) or not all(
         isinstance(child, dict)
-        and isinstance(child.get("digest"), str)
-        and _DIGEST.fullmatch(child["digest"])
+        and is_digest(child.get("digest"))
         and isinstance(child.get("platform") or {}, dict)
         and isinstance(child.get("annotations") or {}, dict)
         for child in children
     ):
         raise TransientError(f"the index {manifest.digest} is not a list of manifests", AGAIN)
     return children
+
+
+def is_digest(value: object) -> bool:
+    """Return whether a value is a sha256 digest as manifests write it."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def children_of(manifest: Manifest) -> list[str]:
+    """Return the digests of all that an index lists: images, then attestations."""
+    return [child["digest"] for child in _children(manifest)]
 
 
 def attestation_manifests(manifest: Manifest) -> list[str]:
@@ -104,13 +113,14 @@ def _difference(present: Collection[str], declared: Iterable[str]) -> str | None
     return "; ".join(words) or None
 
 
-def index_of(children: Mapping[str, Manifest]) -> Manifest:
+def index_of(children: Mapping[str, Manifest], annotations: Mapping[str, str] | None = None) -> Manifest:
     """Return the manifest list that joins one image per platform, in the order given.
 
     A child that is an index itself (an image with its attestations) is flattened: images first, then
     attestations, as BuildKit lists them. The same children give the same bytes, and so the same digest.
     Docker's manifest list where all children are Docker's, as `imagetools create` does: Quay and Pulp reject
-    an OCI index of those. Else an OCI index, which may list both (OCI image spec; see `formats`).
+    an OCI index of those. Else an OCI index, which may list both (OCI image spec; see `formats`), with the
+    annotations: Docker's list has none.
     Raises PermanentError where a child is not for its platform alone: nothing incomplete is ever tagged.
     """
     images: list[dict[str, Any]] = []
@@ -137,8 +147,15 @@ def index_of(children: Mapping[str, Manifest]) -> Manifest:
     entries = images + attestations
     all_docker = all(entry.get("mediaType") == DOCKER_MANIFEST for entry in entries)
     media_type = DOCKER_LIST if entries and all_docker else OCI_INDEX
-    content = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
+    content: dict[str, Any] = {"schemaVersion": 2, "mediaType": media_type, "manifests": entries}
+    if annotations and media_type == OCI_INDEX:
+        content["annotations"] = dict(annotations)
     return Manifest(json.dumps(content, indent=2).encode(), media_type)
+
+
+def lists_the_same(one: Manifest, other: Manifest) -> bool:
+    """Return whether two indexes of one format list the same manifests, whatever their annotations."""
+    return one.media_type == other.media_type and _children(one) == _children(other)
 
 
 def formats(index: Manifest) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from release_assets.destinations.buildx import INSTALL_QEMU, Failure, Progress, build_failure
 from release_assets.destinations.buildx.push_refusal import judged_again, look_after
-from release_assets.destinations.docker_credential import TOKEN, USERNAME
+from release_assets.destinations.docker_credential import HOST, TOKEN, USERNAME
 from release_assets.destinations.registry import Repository
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets_tests.scripted_server import ScriptedServer, Told
@@ -543,7 +543,8 @@ def asking(server: ScriptedServer, said: str, *answers: Told, step: str = PUSHIN
     ours = Repository(server.url.removeprefix("http://"), "owner/name")
     wanted = request(repository=ours, tag="1.2.3")
     failure = Failure(step, said, [])
-    look = look_after(failure, wanted, {USERNAME: "maintainer", TOKEN: "s3cret"})
+    env = {HOST: ours.credential_host, USERNAME: "maintainer", TOKEN: "s3cret"}
+    look = look_after(failure, wanted, env)
     return judged_again(build_failure(failure, wanted), look, wanted) if look else None
 
 

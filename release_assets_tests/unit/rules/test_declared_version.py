@@ -10,6 +10,7 @@ from release_assets.rules.declared_version import (
     check_version,
     license_in_pyproject,
     name_in_pyproject,
+    page_in_pyproject,
     version_in_pyproject,
 )
 
@@ -82,3 +83,20 @@ def test_a_mismatch_shows_tag_place_and_both_versions(declared: str) -> None:
 )
 def test_the_license_as_pyproject_declares_it(pyproject: str | None, expected: str | None) -> None:
     assert license_in_pyproject(pyproject) == expected
+
+
+def test_a_packages_page_is_read_by_the_names_of_pep_753() -> None:
+    pyproject = """
+[project]
+description = "Two   lines."
+[project.urls]
+Home-Page = "https://sample.example"
+docs = "https://docs.sample.example"
+"""
+    assert page_in_pyproject(pyproject) == {
+        "description": "Two lines.",
+        "url": "https://sample.example",
+        "documentation": "https://docs.sample.example",
+    }
+    assert page_in_pyproject('[project]\nurls = 1\ndescription = ["x"]') == {}
+    assert page_in_pyproject(None) == {}

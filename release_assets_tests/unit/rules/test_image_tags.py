@@ -173,3 +173,22 @@ def test_a_test_release_moves_test_latest_at_most(version: Version, published: s
     assert holders(release_of(version, TagKind.TEST), published) == {
         "test-latest": max({*published, version})
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "kinds", "expected"),
+    [
+        ("1.2.3", ["minor", "major", "latest"], ["1.2", "1", "latest"]),
+        ("0.2.3", ["minor", "major", "latest"], ["0.2", "latest"]),
+        ("0.2.3", ["minor", "major", "zero", "latest"], ["0.2", "0", "latest"]),
+        ("1.2.3", ["minor", "zero"], ["1.2"]),
+        ("1.2.3", [], []),
+    ],
+)
+def test_the_yaml_names_the_floating_tags(version: str, kinds: list[str], expected: list[str]) -> None:
+    assert list(floating_tags(Version(version), Channel.STABLE, kinds)) == expected
+
+
+def test_a_test_release_follows_latest() -> None:
+    assert list(floating_tags(Version("1.2.3"), Channel.TEST, ["latest"])) == ["test-latest"]
+    assert list(floating_tags(Version("1.2.3"), Channel.TEST, ["minor"])) == []
