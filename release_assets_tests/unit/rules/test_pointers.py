@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.rules.pointers import pointers
 from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag
-from release_assets_tests.strategies import MANY, tags
+from release_assets_tests.strategies import examples, tags
 
 PATTERNS = TagPatterns()
 A, B = "a" * 40, "b" * 40
@@ -53,7 +53,7 @@ def test_what_was_released_is_not_replaced_by_another_name_of_it() -> None:
 
 
 @given(st.dictionaries(tags, st.sampled_from([A, B]), max_size=10))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_a_pointer_leads_to_a_release_on_its_commit(observed: dict[str, str]) -> None:
     found = pointers(observed, PATTERNS)
     for name, target in found.items():
