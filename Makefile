@@ -19,7 +19,7 @@ test: check
 
 # What needs no Docker, no root and no server: for every change.
 unit: .venv/installed
-	$(BIN)/pytest release_assets_tests/unit
+	FEW_EXAMPLES=1 $(BIN)/pytest release_assets_tests/unit
 
 test-unit: .venv/installed
 	$(BIN)/pytest release_assets_tests/unit --durations=10

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
 from release_assets.rules.tags import Channel, Release, TagKind, channel_of
 
-# Many small examples: their time is the suite's, not that of one example on a busy machine.
-MANY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+def examples(number: int) -> settings:
+    """Return settings for so many examples, or for a tenth of them in `make unit`, which sets FEW_EXAMPLES.
+
+    Their time is the suite's, not that of one example on a busy machine.
+    """
+    if os.environ.get("FEW_EXAMPLES"):
+        number = max(50, number // 10)
+    return settings(max_examples=number, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 # The letters of a, b, c, rc, alpha, beta, preview, post, rev, dev; and a digit and an s beyond ASCII.
 _nearly_a_version = st.text("0123456789.-_+!abcdehloprstvwxV* \n/,\u0661\u017f", max_size=12)

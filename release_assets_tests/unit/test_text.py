@@ -6,11 +6,11 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.text import last_state, one_line, printable, redact, shortened, without
-from release_assets_tests.strategies import MANY
+from release_assets_tests.strategies import examples
 
 # Any visible character but the asterisk, which is what stands in a secret's place.
 secrets = st.text(
@@ -20,7 +20,7 @@ neighbors = st.text(st.characters(codec="utf-8"), max_size=6)
 
 
 @given(secrets, neighbors, neighbors)
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_a_secret_is_hidden_as_it_is_and_in_a_url(secret: str, before: str, after: str) -> None:
     for form in (secret, quote(secret, safe="")):
         redacted = redact(f"{before}{form}{after}", [secret])
@@ -29,7 +29,7 @@ def test_a_secret_is_hidden_as_it_is_and_in_a_url(secret: str, before: str, afte
 
 
 @given(secrets, st.binary(max_size=8), st.binary(max_size=8), st.booleans())
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_a_secret_is_hidden_in_base64_wherever_it_starts(
     secret: str, before: bytes, after: bytes, url_safe: bool
 ) -> None:
@@ -44,7 +44,7 @@ def test_a_secret_is_hidden_in_base64_wherever_it_starts(
 
 
 @given(st.text())
-@settings(MANY, max_examples=200)
+@examples(200)
 def test_text_without_a_secret_is_left_alone(text: str) -> None:
     assert redact(text, []) == text
     assert redact(text, [""]) == text

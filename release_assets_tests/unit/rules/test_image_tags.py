@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
 from release_assets.rules.image_tags import floating_tags, holders, image_tag, platform_tag
 from release_assets.rules.tags import Channel, ParsedTag, TagKind, TagPatterns, channel_of, parse_tag
-from release_assets_tests.strategies import MANY, few_versions, is_stable, release_of, tags, versions
+from release_assets_tests.strategies import examples, few_versions, is_stable, release_of, tags, versions
 
 VALID_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")  # the distribution spec's
 PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64", "linux/s390x"]
@@ -83,7 +83,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 @given(tags)
-@settings(MANY, max_examples=10_000)
+@examples(10_000)
 def test_every_tag_that_is_released_earns_valid_image_tags(name: str) -> None:
     tag = parse_tag(name, TagPatterns())
     if isinstance(tag, ParsedTag):
@@ -91,7 +91,7 @@ def test_every_tag_that_is_released_earns_valid_image_tags(name: str) -> None:
 
 
 @given(versions, st.sampled_from(TagKind))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_every_version_earns_valid_image_tags(version: Version, kind: TagKind) -> None:
     assert_valid(version, channel_of(kind, version))
 
@@ -115,7 +115,7 @@ def assert_valid(version: Version, channel: Channel) -> None:
 
 
 @given(versions, versions)
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_two_versions_never_share_an_image_tag(one: Version, other: Version) -> None:
     if one != other:
         assert image_tag(one, Channel.STABLE) != image_tag(other, Channel.STABLE)
@@ -123,7 +123,7 @@ def test_two_versions_never_share_an_image_tag(one: Version, other: Version) -> 
 
 
 @given(few_versions.filter(is_stable), st.sets(few_versions.filter(is_stable)))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_a_higher_version_of_the_series_keeps_its_tag(version: Version, published: set[Version]) -> None:
     release = release_of(version)
     holding = holders(release, published)
@@ -143,7 +143,7 @@ def test_a_higher_version_of_the_series_keeps_its_tag(version: Version, publishe
 
 
 @given(st.lists(few_versions, unique=True))
-@settings(MANY, max_examples=3_000)  # of four versions and more each, on the average
+@examples(3_000)  # of four versions and more each, on the average
 def test_tags_only_move_forward_in_whatever_order_releases_come(order: list[Version]) -> None:
     tags: dict[str, Version] = {}
     published: set[Version] = set()
@@ -162,13 +162,13 @@ def test_tags_only_move_forward_in_whatever_order_releases_come(order: list[Vers
 
 
 @given(few_versions.filter(lambda version: not is_stable(version)), st.sets(few_versions))
-@settings(MANY, max_examples=300)
+@examples(300)
 def test_a_prerelease_moves_nothing(version: Version, published: set[Version]) -> None:
     assert holders(release_of(version), published) == {}
 
 
 @given(few_versions, st.sets(few_versions))
-@settings(MANY, max_examples=300)
+@examples(300)
 def test_a_test_release_moves_test_latest_at_most(version: Version, published: set[Version]) -> None:
     assert holders(release_of(version, TagKind.TEST), published) == {
         "test-latest": max({*published, version})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.rules.pointers import overtaken, pointers
 from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag
-from release_assets_tests.strategies import MANY, tags
+from release_assets_tests.strategies import examples, tags
 
 PATTERNS = TagPatterns()
 A, B = "a" * 40, "b" * 40
@@ -72,7 +72,7 @@ def test_a_shorter_version_that_comes_later_moves(
 
 
 @given(st.dictionaries(tags, st.sampled_from([A, B]), max_size=10))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_a_pointer_leads_to_a_release_on_its_commit(observed: dict[str, str]) -> None:
     found = pointers(observed, PATTERNS)
     for name, target in found.items():

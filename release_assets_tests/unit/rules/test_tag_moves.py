@@ -18,7 +18,7 @@ from release_assets.rules.tag_moves import (
     overtaken_by,
 )
 from release_assets.rules.tags import Channel, TagKind
-from release_assets_tests.strategies import MANY, few_versions, is_stable, release_of
+from release_assets_tests.strategies import examples, few_versions, is_stable, release_of
 
 V = Version
 
@@ -91,7 +91,7 @@ def test_held_by_names_the_version_that_the_tag_points_to() -> None:
 
 
 @given(st.lists(few_versions.filter(is_stable), unique=True, min_size=1))
-@MANY
+@examples(100)
 def test_tags_end_at_the_highest_whatever_the_order(order: list[Version]) -> None:
     tags: dict[str, Pointer | None] = {}
     published: set[Version] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.version import Version
 
@@ -21,7 +21,7 @@ from release_assets.rules.tags import (
     release_versions,
     shown_tags,
 )
-from release_assets_tests.strategies import MANY, tags, versions
+from release_assets_tests.strategies import examples, tags, versions
 
 PATTERNS = TagPatterns()
 
@@ -103,7 +103,7 @@ def test_prefix_and_suffix_may_not_overlap() -> None:
 @example("v" + "9" * 5000)  # more digits than Python reads
 @example("v1\x00")
 @example("v1\u2028")
-@settings(MANY, max_examples=10_000)
+@examples(10_000)
 def test_no_tag_raises_and_what_comes_out_can_be_published(name: str) -> None:
     tag = parse_tag(name, PATTERNS)
     match tag:
@@ -120,7 +120,7 @@ def test_no_tag_raises_and_what_comes_out_can_be_published(name: str) -> None:
 
 
 @given(st.text(), st.text(max_size=3), st.text(max_size=3))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_no_pattern_raises(name: str, prefix: str, suffix: str) -> None:
     patterns = TagPatterns(f"{prefix}{{version}}{suffix}", f"{suffix}{{version}}", f"{{version}}{prefix}")
     parse_tag(name, patterns)
@@ -128,7 +128,7 @@ def test_no_pattern_raises(name: str, prefix: str, suffix: str) -> None:
 
 
 @given(versions, st.sampled_from(TagKind))
-@settings(MANY, max_examples=300)
+@examples(300)
 def test_a_version_written_into_a_pattern_is_read_back(version: Version, kind: TagKind) -> None:
     name = PATTERNS.by_kind()[kind].replace("{version}", str(version))
     assert parse_tag(name, PATTERNS) == ParsedTag(name, kind, version)

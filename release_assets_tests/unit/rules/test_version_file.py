@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.errors import PermanentError
 from release_assets.rules.version_file import version_in_file
-from release_assets_tests.strategies import MANY
+from release_assets_tests.strategies import examples
 
 KINDS = ("version.py", "setup.py", "VERSION", "pyproject.toml", "setup.cfg", "package.json", "Chart.yaml")
 LICENSE = "Permission is hereby granted, free of charge, to any person\nobtaining a copy.\n"
@@ -167,7 +167,7 @@ def test_what_is_not_a_version_is_refused_in_short(path: str, content: bytes, pr
 
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.sampled_from(KINDS))
-@settings(MANY, max_examples=500)
+@examples(500)
 def test_any_content_is_a_version_or_an_error_for_people(content: bytes, path: str) -> None:
     try:
         answer = version_in_file(content, path)

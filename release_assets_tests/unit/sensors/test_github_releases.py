@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import dagster as dg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.errors import TransientError
@@ -21,7 +21,7 @@ from release_assets.sensors import github_releases, release_half
 from release_assets.sensors.github_releases import ImagesDue, images_due
 from release_assets_tests.repository import Repository
 from release_assets_tests.scripted_server import ScriptedServer, Told
-from release_assets_tests.strategies import MANY
+from release_assets_tests.strategies import examples
 from release_assets_tests.unit.sensors.conftest import Ticks
 
 NONE: frozenset[str] = frozenset()
@@ -95,7 +95,7 @@ some = st.frozensets(names)
 
 
 @given(some, st.none() | some, some, some, some, some)
-@settings(MANY, max_examples=400)
+@examples(400)
 def test_nothing_is_launched_twice_and_nothing_is_forgotten(
     published: Set[str],
     done: Set[str] | None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from release_assets.destinations import tag_look
@@ -24,7 +24,7 @@ from release_assets.sensors.attempts import Move
 from release_assets.sensors.release_tags import Rebuild, TagChanges, tag_changes
 from release_assets_tests.repository import Repository
 from release_assets_tests.scripted_server import ScriptedServer, Told
-from release_assets_tests.strategies import MANY, tags
+from release_assets_tests.strategies import examples, tags
 from release_assets_tests.unit.sensors.conftest import Ticks
 
 PATTERNS = TagPatterns()
@@ -157,7 +157,7 @@ observations = st.dictionaries(tags, st.sampled_from([A, B]), max_size=8)
 
 
 @given(observations, st.none() | observations)
-@settings(MANY, max_examples=600)
+@examples(600)
 def test_no_tags_raise_and_nothing_is_released_that_was_ever_seen(
     observed: dict[str, str], seen: dict[str, str] | None
 ) -> None:
@@ -178,7 +178,7 @@ def test_no_tags_raise_and_nothing_is_released_that_was_ever_seen(
 
 
 @given(tags)
-@settings(MANY, max_examples=10_000)
+@examples(10_000)
 def test_no_new_tag_raises_in_the_sensor_or_makes_a_run_that_cannot_be(name: str) -> None:
     changes = tag_changes({name: A}, {}, PATTERNS)
     assert changes.releases == changes.partitions == ([name] if is_release(name) else [])
@@ -186,7 +186,7 @@ def test_no_new_tag_raises_in_the_sensor_or_makes_a_run_that_cannot_be(name: str
 
 
 @given(st.lists(observations, max_size=4))
-@settings(MANY, max_examples=300)
+@examples(300)
 def test_whatever_comes_and_goes_no_tag_is_released_twice_at_a_commit(looks: list[dict[str, str]]) -> None:
     released: list[str] = []
     rebuilt: list[Rebuild] = []
