@@ -28,7 +28,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from release_assets._compat.tar import tarfile
-from release_assets.distributions import isolation
+from release_assets.distributions import build_network, isolation
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import PackageIndex
@@ -44,9 +44,6 @@ HEADER_LIMIT = 10 * 1000 * 1000  # bytes that tarfile reads at once: pax headers
 NOTHING_PUBLISHED = "Nothing has been published."
 WARNING = re.compile(r"WARNING\s+(.*?)\s*$")  # a line of twine's log
 SAID_LIMIT = 10_000  # characters of a backend's last words that an error repeats
-
-# Where the build environment's packages come from, for users who have a mirror of their own.
-INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 
 Log = Callable[[str], None]
 
@@ -72,7 +69,7 @@ def build(
     output, home = scratch / "output", scratch / "home"
     output.mkdir()
     home.mkdir()
-    settings = {name: os.environ[name] for name in INDEX_SETTINGS if name in os.environ}
+    settings = {name: os.environ[name] for name in build_network.INDEX_SETTINGS if name in os.environ}
     env = environment(
         HOME=str(home),
         UV_CACHE_DIR=str(cache),
@@ -105,9 +102,12 @@ def build(
         str(output),
         str(source),
     ]
+    network = contextlib.ExitStack()
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
-        argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache])
+        door = network.enter_context(build_network.build_network(log))
+        argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache], network=door)
+        env |= door.variables  # in the place of ours, which may hold a password
     elif os.environ.get(isolation.SETTING) == "required":
         raise PermanentError(
             f"builds cannot be isolated: bubblewrap does not work here, and {isolation.SETTING}=required",
@@ -116,7 +116,8 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
+        with network:
+            run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.
