@@ -304,6 +304,12 @@ class Destination(Declared):
             )
 
 
+# What leads to the identity of a GitHub job, and the tokens of a GitLab job for PyPI, TestPyPI and Sigstore.
+IDENTITY_VARIABLES = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN", "SIGSTORE_ID_TOKEN",
+)  # fmt: skip
+
+
 class PackageIndex(Destination):
     """A package index: twine uploads to it, and pip reads from it."""
 
@@ -352,6 +358,23 @@ class PackageIndex(Destination):
         ),
         examples=["/etc/release-assets/client.pem"],
     )
+    trusted_publishing: bool = Field(
+        default=False,
+        description=(
+            "Exchange the OIDC identity of this GitHub job, GitLab job or Google VM for a token of the index "
+            "that lives 15 minutes, in place of an API token. The publisher is registered at the index."
+        ),
+        examples=[True],
+    )
+    attestations: bool = Field(
+        default=False,
+        description=(
+            "Sign every file with the same identity through Sigstore (PEP 740), upload the attestations with "
+            "the files, and verify what the index serves. Needs trusted_publishing and "
+            "`pip install release-assets[attestations]`."
+        ),
+        examples=[True],
+    )
     upload_limit: ByteSize | None = Field(
         default=None,
         description=(
@@ -375,6 +398,18 @@ class PackageIndex(Destination):
         self._check_tls(self.upload_url)
         self._check_tls(self.simple_url)
         return self
+
+    @model_validator(mode="after")
+    def _attest_with_an_identity(self) -> PackageIndex:
+        if self.attestations and not self.trusted_publishing:
+            raise ValueError("attestations need an identity; set trusted_publishing: true for this index")
+        return self
+
+    @property
+    def secret_variables(self) -> list[str]:
+        """Return the names of the variables that hold its token, or lead to this job's identity."""
+        upload = list(IDENTITY_VARIABLES) if self.trusted_publishing else [self.token_env]
+        return upload + ([self.read_token_env] if self.read_token_env else [])
 
     @property
     def is_warehouse(self) -> bool:
@@ -969,8 +1004,7 @@ class Project(Declared):
     @property
     def secret_variables(self) -> list[str]:
         """Return the names of all variables that hold a secret. Image addresses hold the user name."""
-        named = [self.index.token_env, self.test_index.token_env, self.github.token_env]
-        named += filter(None, [self.index.read_token_env, self.test_index.read_token_env])
+        named = [*self.index.secret_variables, *self.test_index.secret_variables, self.github.token_env]
         if self.image is not None:
             named.append(self.image.token_env)
             if self.image.sign is not None:

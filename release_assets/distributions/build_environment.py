@@ -17,6 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from release_assets.distributions.build_network import INDEX_SETTINGS
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import Build
@@ -25,7 +26,6 @@ from release_assets.text import one_line
 
 FIND_SECONDS = 60.0
 INSTALL_SECONDS = 600.0
-INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 INSTALLED_LIMIT = 1000  # packages that are recorded; build code could print more
 NETWORK = ("error sending request", "timed out", "dns error", "Connection reset")
 

@@ -27,7 +27,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from release_assets._compat.tar import tarfile
-from release_assets.distributions import isolation
+from release_assets.distributions import build_network, isolation
 from release_assets.distributions.build_environment import NETWORK, BuildEnvironment, index_settings
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
@@ -96,11 +96,15 @@ def build(
             within.note(line)
 
     argv = [*within.command, f"--{kind}", "--outdir", str(output), str(source)]
+    network = contextlib.ExitStack()
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
+        door = network.enter_context(build_network.build_network(log))
+        shown_folders = [*readable, *within.readable]
         argv = isolation.isolated(
-            argv, readable=[*readable, *within.readable], writable=[source, scratch, cache]
+            argv, readable=shown_folders, writable=[source, scratch, cache], network=door
         )
+        env |= door.variables  # in the place of ours, which may hold a password
     elif os.environ.get(isolation.SETTING) == "required":
         raise PermanentError(
             f"builds cannot be isolated: bubblewrap does not work here, and {isolation.SETTING}=required",
@@ -109,7 +113,8 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
+        with network:
+            run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.
