@@ -38,12 +38,14 @@ PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*==\s*[^\s;]+.*--h
 class BuildEnvironment:
     """The environment of one build. `installed` is what uv installs while it runs, versions by name.
 
-    `pinned` are the only packages that may be in it; None leaves that to the index.
+    `files` are what build code must be able to read besides the Python. `pinned` are the only packages that
+    may be in it; None leaves that to the index.
     """
 
     python: Path = Path(sys.executable)
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     pinned: frozenset[str] | None = None
     installed: dict[str, str] = field(default_factory=dict)
 
@@ -54,8 +56,8 @@ class BuildEnvironment:
 
     @property
     def readable(self) -> list[Path]:
-        """Return the folder of the Python, which isolated code must be able to read."""
-        return [self.python.resolve().parents[1]]
+        """Return what isolated code must be able to read: the Python's folder, and the files."""
+        return [self.python.resolve().parents[1], *self.files]
 
     def note(self, line: str) -> None:
         """Record the package that a line of the output names, if it names one.
@@ -86,6 +88,7 @@ def build_environment(
     """
     variables = dict(declared.environment)
     arguments: list[str] = []
+    files: tuple[Path, ...] = ()
     pinned = None
     if declared.exclude_newer is not None:
         bound = newest(
@@ -100,6 +103,7 @@ def build_environment(
             )
         file = folder / "build-constraints.txt"
         file.write_text(constraints, encoding="utf-8")
+        files = (file,)
         arguments += ["--dependency-constraints-txt", str(file)]
         variables["UV_BUILD_CONSTRAINT"] = str(file)  # for requirements that must be built themselves
         pinned = pinned_packages(constraints)
@@ -108,7 +112,7 @@ def build_environment(
     if python is not None:
         # `build` itself runs on the declared Python, and is ours: pure Python, and hidden from the backend.
         variables["PYTHONPATH"] = str(_site_packages())
-    return BuildEnvironment(python or Path(sys.executable), variables, tuple(arguments), pinned)
+    return BuildEnvironment(python or Path(sys.executable), variables, tuple(arguments), files, pinned)
 
 
 def pinned_packages(constraints: str) -> frozenset[str] | None:

@@ -42,7 +42,7 @@ def test_what_is_half_published_is_completed(maintainer: Maintainer) -> None:
     """The wheel arrived, and then the upload was killed."""
     maintainer.tag("v1.2.3", "1.2.3")
     built = maintainer.materialize("v1.2.3", *BUILD)
-    (wheel,) = maintainer.home.rglob(built.metadata("wheel")["file"])
+    (wheel,) = maintainer.home.rglob(f"distributions/**/{built.metadata('wheel')['file']}")
     upload_url = maintainer.stands.indexes["index"]["upload_url"]
     token = maintainer.stands.variables["PYPI_TOKEN"]
     package_index.upload(upload_url, token, wheel, token_env="PYPI_TOKEN", log=print)
