@@ -235,7 +235,7 @@ class Package(Declared):
     )
     build: Build = Field(
         default=Build(),
-        description="The environment that sdist and wheel are built in.",
+        description="The Python, the requirements and the settings of the build; all are optional.",
         examples=[{"exclude_newer": "7 days", "constraints": "build-constraints.txt"}],
     )
     trial: Trial = Field(

@@ -27,7 +27,14 @@ from release_assets.text import one_line
 FIND_SECONDS = 60.0
 INSTALL_SECONDS = 600.0
 INSTALLED_LIMIT = 1000  # packages that are recorded; build code could print more
-NETWORK = ("error sending request", "timed out", "dns error", "Connection reset")
+NETWORK = (
+    "error sending request",
+    "timed out",
+    "dns error",
+    "Connection reset",
+    "HTTP status server error",
+    "429 Too Many Requests",
+)
 
 # What uv prints for each package, and build repeats: `< + setuptools==80.9.0`.
 INSTALLED = re.compile(r"(?:<\s*)?\+ ([A-Za-z0-9][\w.-]{0,100})==([\w.!+-]{1,100})(?: .*)?")
