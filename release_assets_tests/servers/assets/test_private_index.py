@@ -68,7 +68,7 @@ def test_without_the_password_the_variable_is_named(maintainer: Maintainer) -> N
     outcome = maintainer.materialize("v1.2.3", *HALF)
     words = outcome.words(outcome.failed[0])
     assert "answered 401" in words
-    assert "Check the password in PYPI_READ_TOKEN: may 'reader' read this index with it?" in words
+    assert "Check the password in PYPI_READ_TOKEN and the user 'reader': may it read this index?" in words
     assert "wrong-scrt" not in "\n".join([outcome.said, *map(repr, outcome.events)])
 
 
