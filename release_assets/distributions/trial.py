@@ -40,7 +40,7 @@ BEFORE_UPLOAD = "Nothing has been published."
 
 @dataclass(frozen=True)
 class TrialIndex:
-    """The package index of the release, which uv asks before the public ones, and the login for it."""
+    """The package index of the release, which comes before the public ones, and the login for it."""
 
     url: str
     username: str = ""
@@ -69,7 +69,7 @@ class TrialIndex:
 
 @dataclass(frozen=True)
 class Trying:
-    """What is tried, and with what.
+    """A distribution to try, and the tools for it.
 
     `name` and `version` are the package's; `file` is the distribution, None takes it from `index`. `python`
     is the interpreter, `cache` uv's, and `variables` and `config_settings` are those of the build backend.

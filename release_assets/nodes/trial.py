@@ -1,4 +1,4 @@
-"""The trial of a step's distribution beside its other work, and what the release does with the result."""
+"""The trial of a step's distribution next to its other work, and what the release does with the result."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_constraints_that_the_commit_lacks_are_named(tmp_path: Path) -> None:
 
 
 def test_only_packages_with_a_hash_are_pinned() -> None:
-    assert pinned_packages(HASHED) == {"setuptools", "flit-core"}
+    assert pinned_packages(HASHED) == frozenset({"setuptools", "flit-core"})
     assert pinned_packages("setuptools==80.9.0\n# a --hash=sha256:aa in a comment\n") is None
 
 
