@@ -126,7 +126,7 @@ class Build(Declared):
             "The version of Python that builds, 3.11 or newer. It is looked for on the machine, and else "
             "installed by uv. Unset, it is the Python that release-assets runs on."
         ),
-        examples=["3.13"],
+        examples=["3.13.1"],
     )
     exclude_newer: ExcludeNewer | None = Field(
         default=None,
@@ -156,7 +156,7 @@ class Build(Declared):
             "Environment variables for the build backend. The values are not secret: build code never sees a "
             "secret."
         ),
-        examples=[{"MYPACKAGE_WITHOUT_EXTENSIONS": "1"}],
+        examples=[{"MYPACKAGE_EXTENSIONS": "none"}],
     )
 
     @field_validator("exclude_newer", mode="before")
