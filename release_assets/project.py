@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -26,9 +27,15 @@ from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from release_assets.rules import image_name, warehouse
+from release_assets.rules.exclude_newer import check_exclude_newer
 from release_assets.rules.platforms import parse_platform
 from release_assets.rules.tags import Channel, TagPatterns
 from release_assets.rules.token_text import shown
+
+# What a build's environment has from us, or what would run code outside its isolation.
+RESERVED_VARIABLES = frozenset(
+    {"BASH_ENV", "HOME", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "SOURCE_DATE_EPOCH"}
+)
 
 
 class Declared(BaseModel):
@@ -96,10 +103,116 @@ def _owner(text: str) -> str:
     return text
 
 
+def _module(name: str) -> str:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"{name!r} is not the name of a module")
+    return name
+
+
 RepositoryPath = Annotated[str, AfterValidator(_inside)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 Platform = Annotated[str, AfterValidator(parse_platform)]
 Owner = Annotated[str, AfterValidator(_owner)]
+ModuleName = Annotated[str, AfterValidator(_module)]
+ExtraName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+ExcludeNewer = Annotated[str, AfterValidator(check_exclude_newer)]
+
+
+class Build(Declared):
+    """The environment that sdist and wheel are built in."""
+
+    python: str | None = Field(
+        default=None,
+        pattern=r"^3\.(1[1-9]|[2-9][0-9])(\.[0-9]+)?$",
+        description=(
+            "The version of Python that builds, 3.11 or newer. It is looked for on the machine, and else "
+            "installed by uv. Unset, it is the Python that release-assets runs on."
+        ),
+        examples=["3.13.1"],
+    )
+    exclude_newer: ExcludeNewer | None = Field(
+        default=None,
+        description=(
+            "Ignore build requirements that were uploaded later: a duration before the commit's time (a "
+            "commit of the future counts as now), a date or a timestamp. The index must serve upload times, "
+            "as PyPI does."
+        ),
+        examples=["7 days", "2026-11-01"],
+    )
+    constraints: RepositoryPath | None = Field(
+        default=None,
+        description=(
+            "A constraints file of the repository for build requirements. If it holds hashes, each package "
+            "that is installed must be listed in it with a hash. The path starts at the repository's top."
+        ),
+        examples=["build-constraints.txt"],
+    )
+    config_settings: dict[str, str | list[str]] = Field(
+        default={},
+        description="Settings for the build backend, as `python -m build --config-setting` has them.",
+        examples=[{"--build-option": ["--quiet"]}],
+    )
+    environment: dict[VariableName, str] = Field(
+        default={},
+        description=(
+            "Environment variables for the build backend. The values are not secret: build code never sees a "
+            "secret."
+        ),
+        examples=[{"MYPACKAGE_EXTENSIONS": "none"}],
+    )
+
+    @field_validator("exclude_newer", mode="before")
+    @classmethod
+    def _may_be_a_date(cls, written: Any) -> Any:
+        """Return a date or a time, which YAML makes of an unquoted one, as text."""
+        return written.isoformat() if isinstance(written, date) else written
+
+    @field_validator("environment")
+    @classmethod
+    def _leaves_ours_alone(cls, variables: dict[str, str]) -> dict[str, str]:
+        for name, value in variables.items():
+            if name in RESERVED_VARIABLES or name.startswith(("LD_", "UV_")):
+                raise ValueError(f"{name} is set by release-assets; remove it")
+            if "\0" in value:
+                raise ValueError(f"the value of {name} holds a NUL character")
+        return variables
+
+
+class Trial(Declared):
+    """The trial of sdist and wheel: each is installed into a fresh environment and imported."""
+
+    distributions: list[Literal["sdist", "wheel"]] = Field(
+        default=["sdist", "wheel"],
+        description="The files to install before anything is uploaded; `[]` tries none.",
+        examples=[["wheel"], []],
+    )
+    imports: list[ModuleName] | None = Field(
+        default=None,
+        description=(
+            "The modules to import. Unset, they are the package's top-level modules; `[]` imports none, for "
+            "a package that needs a GPU or a display."
+        ),
+        examples=[["mypackage", "mypackage.cli"], []],
+    )
+    command: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="The command to run instead of the imports. It must exit with status 0.",
+        examples=[["mytool", "--version"]],
+    )
+    extras: list[ExtraName] = Field(
+        default=[],
+        description="The extras to install with the package.",
+        examples=[["cli"]],
+    )
+    from_index: bool = Field(
+        default=True,
+        description=(
+            "Install the release from its package index after the upload, too. A failure of that warns and "
+            "blocks nothing."
+        ),
+        examples=[False],
+    )
 
 
 class Package(Declared):
@@ -121,6 +234,16 @@ class Package(Declared):
         default=None,
         description="The distribution's name, where pyproject.toml does not declare it.",
         examples=["my-package"],
+    )
+    build: Build = Field(
+        default=Build(),
+        description="The Python, the requirements and the settings of the build; all are optional.",
+        examples=[{"exclude_newer": "7 days", "constraints": "build-constraints.txt"}],
+    )
+    trial: Trial = Field(
+        default=Trial(),
+        description="The trial of sdist and wheel before the upload, and of the release after it.",
+        examples=[{"command": ["mytool", "--version"]}],
     )
 
 
@@ -183,6 +306,12 @@ class Destination(Declared):
             )
 
 
+# What leads to the identity of a GitHub job, and the tokens of a GitLab job for PyPI, TestPyPI and Sigstore.
+IDENTITY_VARIABLES = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN", "SIGSTORE_ID_TOKEN",
+)  # fmt: skip
+
+
 class PackageIndex(Destination):
     """A package index: twine uploads to it, and pip reads from it."""
 
@@ -200,6 +329,53 @@ class PackageIndex(Destination):
         default="PYPI_TOKEN",
         description="The environment variable that holds the API token.",
         examples=["MYPACKAGE_PYPI_TOKEN"],
+    )
+    username_env: VariableName | None = Field(
+        default=None,
+        description=(
+            "The environment variable that holds the user name, for an index without API tokens. The token "
+            "is the password then. Unset, the user is `__token__`."
+        ),
+        examples=["PYPI_USERNAME"],
+    )
+    read_token_env: VariableName | None = Field(
+        default=None,
+        description=(
+            "The environment variable that holds the password for a private simple index. It may be that of "
+            "`token_env`. Only the host of `simple_url` gets it. Unset, no login is sent."
+        ),
+        examples=["PYPI_READ_TOKEN"],
+    )
+    read_username_env: VariableName | None = Field(
+        default=None,
+        description="The user name that goes with `read_token_env`. Unset, it is that of `username_env`.",
+        examples=["PYPI_READ_USERNAME"],
+    )
+    client_certificate: str | None = Field(
+        default=None,
+        pattern=r"^/.+$",
+        description=(
+            "A PEM file on the machine with a client certificate and its private key. It is shown to the "
+            "hosts of `upload_url` and `simple_url` only."
+        ),
+        examples=["/etc/release-assets/client.pem"],
+    )
+    trusted_publishing: bool = Field(
+        default=False,
+        description=(
+            "Exchange the OIDC identity of this GitHub job, GitLab job or Google VM for a token of the index "
+            "that lives 15 minutes, in place of an API token. The publisher is registered at the index."
+        ),
+        examples=[True],
+    )
+    attestations: bool = Field(
+        default=False,
+        description=(
+            "Sign every file with the same identity through Sigstore (PEP 740), upload the attestations with "
+            "the files, and verify what the index serves. Needs trusted_publishing and "
+            "`pip install release-assets[attestations]`."
+        ),
+        examples=[True],
     )
     upload_limit: ByteSize | None = Field(
         default=None,
@@ -224,6 +400,18 @@ class PackageIndex(Destination):
         self._check_tls(self.upload_url)
         self._check_tls(self.simple_url)
         return self
+
+    @model_validator(mode="after")
+    def _attest_with_an_identity(self) -> PackageIndex:
+        if self.attestations and not self.trusted_publishing:
+            raise ValueError("attestations need an identity; set trusted_publishing: true for this index")
+        return self
+
+    @property
+    def secret_variables(self) -> list[str]:
+        """Return the names of the variables that hold its token, or lead to this job's identity."""
+        upload = list(IDENTITY_VARIABLES) if self.trusted_publishing else [self.token_env]
+        return upload + ([self.read_token_env] if self.read_token_env else [])
 
     @property
     def is_warehouse(self) -> bool:
@@ -978,10 +1166,20 @@ class Project(Declared):
             )
         return self
 
+    @model_validator(mode="after")
+    def _keep_secrets_out_of_builds(self) -> Project:
+        secret = sorted(set(self.package.build.environment) & set(self.secret_variables))
+        if secret:
+            raise ValueError(
+                f"package.build.environment names {', '.join(secret)}, which holds a secret; build code "
+                "never sees one"
+            )
+        return self
+
     @property
     def secret_variables(self) -> list[str]:
         """Return the names of all variables that hold a secret. Image addresses hold the user name."""
-        named = [self.index.token_env, self.test_index.token_env, self.github.token_env]
+        named = [*self.index.secret_variables, *self.test_index.secret_variables, self.github.token_env]
         if self.image is not None:
             named += [place.token_env for place in self.image.places]
             named += self.image.secrets.values()

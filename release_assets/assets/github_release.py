@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
+from release_assets.nodes.trial import INDEX_INSTALLS, end_index_trial, start_index_trial
 from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import release_body, release_title
 from release_assets.notes.previous import previous_release
@@ -40,13 +42,25 @@ def github_release_node(project: Project) -> Node:
             again="a release that is complete is left as it is, and a draft is completed.",
         ),
         pool=project.pool,
-        checks=[DRIFT],
+        checks=[DRIFT, *([INDEX_INSTALLS] if project.package.trial.from_index else [])],
     )
 
 
 def github_release(step: Step) -> Recorded:
-    """Publish the GitHub release with its notes, files and SHA256SUMS, or complete the one that exists."""
+    """Publish the GitHub release with its notes, files and SHA256SUMS, or complete the one that exists.
+
+    The index serves the files by now: they are installed from there while GitHub is asked.
+    """
     require_approval_of_files(step)
+    trial = start_index_trial(step, step.kept("sdist").name)
+    recorded = _published_release(step)
+    if trial is None:
+        return recorded
+    found = end_index_trial(trial)
+    return replace(recorded, checks={**recorded.checks, INDEX_INSTALLS.name: found})
+
+
+def _published_release(step: Step) -> Recorded:
     release = step.release
     if release.channel is Channel.TEST:
         step.say("a test release has no GitHub release")

@@ -55,7 +55,7 @@ def pypi_publication(step: Step) -> Recorded:
     index = step.project.index_for(step.release.channel)
     name = step.kept("sdist").name
     with step.stage("observe"):
-        observed = package_index.observe(index.simple_url, name)
+        observed = package_index.observe_index(index, name)
     distributions = [adopt_published(step, step.kept(kind), observed) for kind in KINDS]
     wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
     missing = package_index.missing_files(wanted, observed)
@@ -109,10 +109,16 @@ def _upload(step: Step, name: str, distributions: Sequence[Distribution], missin
             file = step.store.fetch(kept, folder)
             try:
                 package_index.upload(
-                    index.upload_url, token, file, token_env=index.token_env, log=step.output
+                    index.upload_url,
+                    token,
+                    file,
+                    token_env=index.token_env,
+                    log=step.output,
+                    username=package_index.username(index.username_env),
+                    certificate=index.client_certificate,
                 )
             except ConflictError as error:
-                if kept.filename not in package_index.observe(index.simple_url, name):
+                if kept.filename not in package_index.observe_index(index, name):
                     raise
                 # Somebody else was quicker by a moment: the next attempt compares the contents.
                 raise TransientError(error.problem, error.remedy) from None
@@ -127,18 +133,21 @@ def _served(
     more, which changes nothing where the same bytes have arrived. Raises PermanentError after
     `INDEX_SECONDS`: so long a wait is not repeated without a person.
     """
-    simple_url = step.project.index_for(step.release.channel).simple_url
+    index = step.project.index_for(step.release.channel)
+    simple_url, login = index.simple_url, package_index.login_of(index)
     wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
     if uploaded:
         with contextlib.suppress(TransientError):
             return package_index.wait_until_served(
-                simple_url, name, wanted, timeout=SECOND_UPLOAD_SECONDS, log=step.say
+                simple_url, name, wanted, timeout=SECOND_UPLOAD_SECONDS, log=step.say, login=login
             )
-        missing = package_index.missing_files(wanted, package_index.observe(simple_url, name))
+        missing = package_index.missing_files(wanted, package_index.observe(simple_url, name, login=login))
         step.say(f"not served after {SECOND_UPLOAD_SECONDS:.0f} s, sending once more: {', '.join(missing)}")
         with contextlib.suppress(ConflictError):  # it has them: its page is late
             _upload(step, name, distributions, missing)
     try:
-        return package_index.wait_until_served(simple_url, name, wanted, timeout=INDEX_SECONDS, log=step.say)
+        return package_index.wait_until_served(
+            simple_url, name, wanted, timeout=INDEX_SECONDS, log=step.say, login=login
+        )
     except TransientError as error:
         raise PermanentError(error.problem, error.remedy) from None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build
+from release_assets.nodes.build import declared_environment
 from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
+from release_assets.nodes.trial import INSTALLS
 from release_assets.project import Project
 from release_assets.rules.tags import shown_tags
 
@@ -26,7 +28,7 @@ def sdist_node(project: Project) -> Node:
             again="a file that was built from this commit is kept, and never built twice.",
         ),
         source=package_file(project, "pyproject.toml"),
-        checks=[TWINE_CHECK],
+        checks=[TWINE_CHECK, *([INSTALLS] if "sdist" in project.package.trial.distributions else [])],
     )
 
 
@@ -34,9 +36,10 @@ def sdist(step: Step) -> Recorded:
     """Build the sdist from a checkout of the tag's commit, or keep the one that was built before."""
     kept = built_before(step, "sdist")
     if kept is not None:
-        return recorded_distribution(kept, "kept")
+        return recorded_distribution(step, kept, "kept")
     commit = step.mirror.fetch(step.release.commit)
-    with step.folder() as scratch:
+    with step.folder() as scratch, step.folder() as settings:
+        environment = declared_environment(step, commit, settings)
         with step.stage("checkout"):
             tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns)
             step.mirror.checkout(commit.sha, scratch / "source", step.output, tags=tags)
@@ -49,5 +52,6 @@ def sdist(step: Step) -> Recorded:
             epoch=commit.epoch,
             log=step.output,
             seconds=step.seconds,
+            within=environment,
         )
-        return check_and_keep(step, "sdist", file)
+        return check_and_keep(step, "sdist", file, environment.installed)

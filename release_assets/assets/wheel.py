@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build, unpack_sdist
+from release_assets.nodes.build import declared_environment
 from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
+from release_assets.nodes.trial import INSTALLS
 from release_assets.project import Project
 
 
@@ -25,7 +27,7 @@ def wheel_node(project: Project) -> Node:
             again="a file that was built from this commit is kept, and never built twice.",
         ),
         source=package_file(project, "pyproject.toml"),
-        checks=[TWINE_CHECK],
+        checks=[TWINE_CHECK, *([INSTALLS] if "wheel" in project.package.trial.distributions else [])],
     )
 
 
@@ -33,10 +35,11 @@ def wheel(step: Step) -> Recorded:
     """Build the wheel from the kept sdist, or keep the one that was built before."""
     kept = built_before(step, "wheel")
     if kept is not None:
-        return recorded_distribution(kept, "kept")
+        return recorded_distribution(step, kept, "kept")
     source = step.kept("sdist")
     commit = step.mirror.fetch(step.release.commit)
-    with step.folder() as scratch:
+    with step.folder() as scratch, step.folder() as settings:
+        environment = declared_environment(step, commit, settings)
         unpacked = scratch / "source"
         unpacked.mkdir()
         with step.stage("unpack"):
@@ -50,5 +53,6 @@ def wheel(step: Step) -> Recorded:
             epoch=commit.epoch,
             log=step.output,
             seconds=step.seconds,
+            within=environment,
         )
-        return check_and_keep(step, "wheel", file)
+        return check_and_keep(step, "wheel", file, environment.installed)

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import os
 import re
-import sys
 import time
 import zipfile
 import zlib
@@ -28,7 +27,8 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from release_assets._compat.tar import tarfile
-from release_assets.distributions import isolation
+from release_assets.distributions import build_network, isolation
+from release_assets.distributions.build_environment import NETWORK, BuildEnvironment, index_settings
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import PackageIndex
@@ -45,9 +45,6 @@ NOTHING_PUBLISHED = "Nothing has been published."
 WARNING = re.compile(r"WARNING\s+(.*?)\s*$")  # a line of twine's log
 SAID_LIMIT = 10_000  # characters of a backend's last words that an error repeats
 
-# Where the build environment's packages come from, for users who have a mirror of their own.
-INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
-
 Log = Callable[[str], None]
 
 
@@ -61,30 +58,32 @@ def build(
     epoch: int,
     log: Log,
     seconds: dict[str, float],
+    within: BuildEnvironment | None = None,
 ) -> Path:
     """Build the sdist or the wheel of the source tree and return the file.
 
     `scratch` is a folder for the output and the backend's HOME; `readable` is what else the
-    backend may read; `cache` is uv's; `epoch` becomes SOURCE_DATE_EPOCH. Adds the seconds of the
+    backend may read; `cache` is uv's; `epoch` becomes SOURCE_DATE_EPOCH; `within` is the environment that the
+    project declares, which notes what is installed in it. Adds the seconds of the
     stages `environment` and `build` to `seconds`.
     Raises PermanentError with the end of the backend's output.
     """
     output, home = scratch / "output", scratch / "home"
     output.mkdir()
     home.mkdir()
-    settings = {name: os.environ[name] for name in INDEX_SETTINGS if name in os.environ}
-    env = environment(
-        HOME=str(home),
-        UV_CACHE_DIR=str(cache),
-        SOURCE_DATE_EPOCH=str(epoch),
-        NO_COLOR="1",
+    within = within or BuildEnvironment()
+    env = environment(**within.variables) | {
+        "HOME": str(home),
+        "UV_CACHE_DIR": str(cache),
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "NO_COLOR": "1",
         # A backend that packs all that is there would pack our paths with its own compiled modules.
-        PYTHONPYCACHEPREFIX=str(scratch / "bytecode"),
+        "PYTHONPYCACHEPREFIX": str(scratch / "bytecode"),
         # Backends run git, and nothing that is configured on this machine may change what they find.
-        GIT_CONFIG_NOSYSTEM="1",
-        GIT_ATTR_NOSYSTEM="1",
-        **settings,
-    )
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        **index_settings(),
+    }
     started = time.monotonic()
     marks: list[float] = []
 
@@ -93,21 +92,19 @@ def build(
         if line.startswith(f"* Building {kind}"):
             marks.append(time.monotonic())
         log(line)
+        if not marks:
+            within.note(line)
 
-    argv = [
-        sys.executable,
-        "-m",
-        "build",
-        f"--{kind}",
-        "--installer",
-        "uv",
-        "--outdir",
-        str(output),
-        str(source),
-    ]
+    argv = [*within.command, f"--{kind}", "--outdir", str(output), str(source)]
+    network = contextlib.ExitStack()
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
-        argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache])
+        door = network.enter_context(build_network.build_network(log))
+        shown_folders = [*readable, *within.readable]
+        argv = isolation.isolated(
+            argv, readable=shown_folders, writable=[source, scratch, cache], network=door
+        )
+        env |= door.variables  # in the place of ours, which may hold a password
     elif os.environ.get(isolation.SETTING) == "required":
         raise PermanentError(
             f"builds cannot be isolated: bubblewrap does not work here, and {isolation.SETTING}=required",
@@ -116,12 +113,12 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
+        with network:
+            run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)
         # The environment's packages come over the network; a mistake in the project comes with every build.
-        network = ("error sending request", "timed out", "dns error", "Connection reset")
-        passing = any(word in said for word in network)
+        passing = any(word in said for word in NETWORK)
         raise (TransientError if passing else PermanentError)(
             f"building the {kind} {error.reason}:\n{said}",
             f"Run `python -m build --{kind}` in a clean checkout of the tag's commit to see the same.",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from release_assets.distributions.build_network import BuildNetwork
 from release_assets.process import CommandFailedError, environment, run
 
 # What programs need of /etc: users, names, certificates, the loader. No configuration of anybody's.
@@ -38,22 +39,24 @@ def is_available() -> bool:
 
 
 def isolated(
-    argv: Sequence[str], *, readable: Iterable[Path], writable: Iterable[Path], network: bool = True
+    argv: Sequence[str],
+    *,
+    readable: Iterable[Path],
+    writable: Iterable[Path],
+    network: BuildNetwork | None = None,
 ) -> list[str]:
     """Return the command line that runs `argv` and shows it system folders, our interpreter and the paths.
 
     It has process ids of its own, so that no environment of a parent can be read, and a /tmp of its own.
     It has no capabilities: bubblewrap leaves root all of them, and with those what is shown read-only can be
-    mounted anew to be written. The network stays, unless it is switched off: build environments are fetched
-    over it.
+    mounted anew to be written. It has no network but `network`, over which build environments are fetched,
+    and whose variables belong into its environment.
     """
     wrapped = [
         "bwrap", "--die-with-parent", "--cap-drop", "ALL",
-        "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+        "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net",
         "--proc", "/proc", "--dev", "/dev",
     ]  # fmt: skip
-    if not network:
-        wrapped.append("--unshare-net")
     mounts = {Path("/tmp"): "--tmpfs", Path("/usr"): "--ro-bind"}  # noqa: S108  (its own, empty)
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "opt"):
         folder = Path("/", name)
@@ -67,11 +70,11 @@ def isolated(
     interpreter = (sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1]))
     shown = [*(f"/etc/{name}" for name in ETC), *certificates, *interpreter, *map(str, readable)]
     mounts |= dict.fromkeys(map(Path, shown), "--ro-bind-try")
-    mounts |= dict.fromkeys(writable, "--bind")
+    mounts |= dict.fromkeys([*writable, *([network.folder] if network else [])], "--bind")
     # A folder before what is in it: the later mount is the one that is seen.
     for path, how in sorted(mounts.items(), key=lambda mount: len(mount[0].parts)):
         wrapped += [how, str(path)] if how == "--tmpfs" else [how, str(path), str(path)]
-    return [*wrapped, "--", *argv]
+    return [*wrapped, "--", *(network.entered(argv) if network else argv)]
 
 
 def _private_folders() -> list[Path]:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Distribution(BaseModel):
     commit: str
     name: str  # the package's, as the metadata inside has it
     warnings: tuple[str, ...] = ()  # of `twine check`, when it was built
+    build_environment: Mapping[str, str] = {}  # what was installed for its build: versions by name
+    trial: str | None = None  # what was done with it in a fresh environment, in words
     instead_of: str | None = None  # sha256 of the built file with the same contents whose place it took
 
     @property
@@ -91,6 +93,8 @@ class DistributionStore:
         commit: str,
         name: str,
         warnings: tuple[str, ...] = (),
+        build_environment: Mapping[str, str] | None = None,
+        trial: str | None = None,
         instead_of: Distribution | None = None,
     ) -> Distribution:
         """Keep a file; what another commit's was under this kind is forgotten. Returns what is kept.
@@ -108,6 +112,8 @@ class DistributionStore:
             commit=commit,
             name=name,
             warnings=warnings,
+            build_environment=build_environment or {},
+            trial=trial,
             instead_of=instead_of.built if instead_of is not None else None,
         )
         with self._failures("written"):

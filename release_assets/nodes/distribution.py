@@ -12,8 +12,10 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.files import check, read_metadata, same_contents
 from release_assets.distributions.store import Distribution, Kind, sha256_of
 from release_assets.errors import ConflictError
+from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
+from release_assets.nodes.trial import INSTALLS, end_trial, installs, start_trial
 from release_assets.rules import warehouse
 from release_assets.text import size_text
 
@@ -31,7 +33,7 @@ def built_before(step: Step, kind: Kind) -> Distribution | None:
         return kept
     index = step.project.index_for(release.channel)
     if kept is not None:
-        served = package_index.observe(index.simple_url, kept.name).get(kept.filename)
+        served = package_index.observe_index(index, kept.name).get(kept.filename)
         if served is not None:
             raise ConflictError(
                 f"tag {release.tag} points to commit {release.commit} now, but {kept.filename} was built "
@@ -43,8 +45,12 @@ def built_before(step: Step, kind: Kind) -> Distribution | None:
     return None
 
 
-def check_and_keep(step: Step, kind: Kind, file: Path) -> Recorded:
+def check_and_keep(
+    step: Step, kind: Kind, file: Path, build_environment: Mapping[str, str] | None = None
+) -> Recorded:
     """Check a file that was built, keep it in the store, and return what the event log records of it.
+
+    It is installed and imported at the same time. `build_environment` is what was installed for its build.
 
     Where the index already serves the file with other bytes but the same contents (a DAGSTER_HOME that was
     lost, a release that was made elsewhere) the published bytes are kept. Raises ConflictError where the
@@ -54,6 +60,7 @@ def check_and_keep(step: Step, kind: Kind, file: Path) -> Recorded:
     # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
     sdist = step.store.find("sdist") if kind == "wheel" else None
     declared = step.declared_name or (sdist.name if sdist else None)
+    trial = start_trial(step, file)
     with step.stage("check"):
         checked = check(
             file,
@@ -64,22 +71,30 @@ def check_and_keep(step: Step, kind: Kind, file: Path) -> Recorded:
             log=step.output,
         )
     with step.folder() as fresh:
-        file, origin = _adopt_published(step, file, checked.name, fresh)
+        file, origin, is_public = _adopt_published(step, file, checked.name, fresh)
+        tried = end_trial(step, trial, is_public=is_public)
         with step.stage("store"):
             kept = step.store.put(
-                kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
+                kind,
+                file,
+                commit=release.commit,
+                name=checked.name,
+                warnings=checked.warnings,
+                build_environment=build_environment,
+                trial=tried,
             )
     step.say(f"{kept.filename}: {size_text(kept.size)}, sha256 {kept.sha256}")
-    return recorded_distribution(kept, origin)
+    return recorded_distribution(step, kept, origin)
 
 
-def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str]:
+def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str, bool]:
+    """Return the file to keep, where its bytes come from, and whether the index serves it already."""
     index = step.project.index_for(step.release.channel)
     with step.stage("observe"):
-        served = package_index.observe(index.simple_url, name).get(built.name)
+        served = package_index.observe_index(index, name).get(built.name)
     if served is None or served.sha256 == sha256_of(built):
-        return built, "built"
-    return published_bytes(step, built, served, folder), "published before"
+        return built, "built", served is not None
+    return published_bytes(step, built, served, folder), "published before", True
 
 
 def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) -> Path:
@@ -92,7 +107,7 @@ def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) ->
     release, index = step.release, step.project.index_for(step.release.channel)
     # An index may accept larger files than PyPI; the same contents, packed otherwise, have a similar size.
     limit = max(warehouse.LARGEST_FILE, 2 * built.stat().st_size)
-    published = package_index.download(served, folder, limit=limit)
+    published = package_index.download(served, folder, limit=limit, login=package_index.login_of(index))
     read_metadata(published)
     if not same_contents(built, published):
         raise ConflictError(
@@ -114,7 +129,7 @@ def refuse_closed_release(step: Step, kind: Kind) -> None:
     if index.window_days is None or name is None:
         return
     with step.stage("observe"):
-        theirs = package_index.files_of(version, package_index.observe(index.simple_url, name))
+        theirs = package_index.files_of(version, package_index.observe_index(index, name))
     if any(name.endswith(".whl") is (kind == "wheel") for name in theirs):
         return
     package_index.refuse_closed_release(
@@ -135,12 +150,21 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     with step.stage("adopt"), step.folder() as ours, step.folder() as theirs:
         published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
         return step.store.put(
-            kind, published, commit=kept.commit, name=kept.name, warnings=kept.warnings, instead_of=kept
+            kind,
+            published,
+            commit=kept.commit,
+            name=kept.name,
+            warnings=kept.warnings,
+            build_environment=kept.build_environment,
+            trial=kept.trial,
+            instead_of=kept,
         )
 
 
-def recorded_distribution(kept: Distribution, origin: str) -> Recorded:
+def recorded_distribution(step: Step, kept: Distribution, origin: str) -> Recorded:
     """Return what the event log records of a kept file; `origin` is where its bytes come from."""
+    kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
+    packages = [{"package": name, "version": found} for name, found in sorted(kept.build_environment.items())]
     return Recorded(
         data_version=kept.sha256,
         metadata={
@@ -149,6 +173,11 @@ def recorded_distribution(kept: Distribution, origin: str) -> Recorded:
             "sha256": kept.sha256,
             "commit": kept.commit,
             "origin": origin,
+            **({"trial": kept.trial} if kept.trial is not None else {}),
+            **({"build_environment": table(packages)} if packages else {}),
         },
-        checks={TWINE_CHECK.name: twine_check(kept)},
+        checks={
+            TWINE_CHECK.name: twine_check(kept),
+            **({INSTALLS.name: installs(kept)} if kind in step.project.package.trial.distributions else {}),
+        },
     )

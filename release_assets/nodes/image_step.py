@@ -151,7 +151,8 @@ def published_files(step: Step, scratch: Path) -> Path:
     index = step.project.index_for(step.release.channel)
     kept = {found.filename: found for found in (step.store.find("sdist"), step.store.find("wheel")) if found}
     served = package_index.files_of(
-        step.release.version, package_index.observe(index.simple_url, step.package_name)
+        step.release.version,
+        package_index.observe_index(index, step.package_name),
     )
     ours = {name for name, found in kept.items() if found.commit == step.release.commit}
     is_published = step.is_materialized("pypi_publication")
@@ -167,7 +168,7 @@ def published_files(step: Step, scratch: Path) -> Path:
         if name in kept and kept[name].sha256 == file.sha256:
             step.store.fetch(kept[name], folder)
         else:
-            package_index.download(file, folder)
+            package_index.download(file, folder, login=package_index.login_of(index))
     for path in sorted(folder.iterdir()):
         step.output(f"published: {path.name} sha256 {sha256_of(path)}")
     set_modes_and_time(folder, step.mirror.fetch(step.release.commit).epoch)

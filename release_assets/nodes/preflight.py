@@ -57,7 +57,9 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     found: list[Need] = []
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
-        found.append(Need(name, (target.token_env,), lambda: _ask_index(target)))
+        found.append(Need(name, tuple(target.secret_variables), lambda: _ask_index(target)))
+    elif image is not None and target.read_token_env is not None:
+        found.append(Need("index", (target.read_token_env,), lambda: _ask_page(target)))
     if hub and channel is not Channel.TEST:
         found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
     if image is not None:
@@ -139,7 +141,7 @@ def _is_uploaded(step: Step) -> bool:
     if len(kept) < 2 or {found.commit for found in kept} != {step.release.commit}:
         return False
     index = step.project.index_for(step.release.channel)
-    served = package_index.observe(index.simple_url, kept[0].name)
+    served = package_index.observe_index(index, kept[0].name)
     return all(one.filename in served and served[one.filename].sha256 == one.sha256 for one in kept)
 
 
@@ -184,9 +186,23 @@ def _values(*variables: str) -> list[str]:
 
 
 def _ask_index(index: PackageIndex) -> str:
-    (token,) = _values(index.token_env)
-    package_index.check_access(index.upload_url, token, token_env=index.token_env)
+    token, *_ = _values(index.token_env, *([index.read_token_env] if index.read_token_env else []))
+    package_index.check_access(
+        index.upload_url,
+        token,
+        token_env=index.token_env,
+        username=package_index.username(index.username_env),
+        certificate=index.client_certificate,
+    )
     return f"{index.upload_url} takes the token in {index.token_env}"
+
+
+def _ask_page(index: PackageIndex) -> str:
+    """Ask whether the simple index may be read: images are built with the published files."""
+    assert index.read_token_env is not None  # noqa: S101  (else nothing is needed)
+    _values(index.read_token_env)
+    package_index.username(index.read_username_env or index.username_env)
+    return f"{index.simple_url} is read with {index.read_token_env}"
 
 
 def _ask_github(hub: GitHub) -> str:

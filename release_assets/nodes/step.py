@@ -114,6 +114,11 @@ class Step:
         return self._local_folder / "uv" / self.project.project
 
     @property
+    def pythons(self) -> Path:
+        """The folder of the Pythons that uv has installed for builds, which build code cannot write."""
+        return self._local_folder / "pythons"
+
+    @property
     def image_cache(self) -> Path:
         """The folder of `cache: local`, one below it for each platform."""
         return self._local_folder / "images" / self.project.project

@@ -49,7 +49,7 @@ def notes_from_commits(
     if previous is not None:
         argv += ["--", f"{previous}..{tag}"]
     if isolation.is_available():
-        argv = isolation.isolated(argv, readable=[objects, scratch], writable=[], network=False)
+        argv = isolation.isolated(argv, readable=[objects, scratch], writable=[])
     try:
         output = run(
             argv,

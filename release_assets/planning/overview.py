@@ -117,7 +117,10 @@ def _files(project: Project, channel: Channel, name: str | None) -> Mapping[str,
     index = project.index_for(channel)
     if name is None:
         return Hidden("the package's name is known only when it is built")
-    return seen(lambda: package_index.observe(index.simple_url, name), index.token_env)
+    return seen(
+        lambda: package_index.observe_index(index, name),
+        index.token_env,
+    )
 
 
 def _published(project: Project) -> set[str] | Hidden:

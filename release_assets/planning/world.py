@@ -136,7 +136,10 @@ def observe_index(project: Project, release: Release, name: str | None) -> Mappi
     if name is None:
         return Hidden("the package's name is known only when it is built")
     return seen(
-        lambda: package_index.files_of(release.version, package_index.observe(index.simple_url, name)),
+        lambda: package_index.files_of(
+            release.version,
+            package_index.observe_index(index, name),
+        ),
         index.token_env,
     )
 

@@ -42,7 +42,7 @@ def looks(project: Project) -> Iterator[Look]:
         "test_index": project.test_index,
         "github": project.github,
     }
-    pages = {"index": project.index.simple_url, "test_index": project.test_index.simple_url}
+    pages = {"index": project.index, "test_index": project.test_index}
     asked = {need.what: need for channel in Channel for need in needs(project, channel)}
     for need in asked.values():
         what = titles.get(need.what, need.what)
@@ -66,11 +66,11 @@ def looks(project: Project) -> Iterator[Look]:
             yield Look(name, "scanner", "scan", lambda: _scan(name, scan))
 
 
-def _asked(name: str, what: str, need: Need, simple_url: str | None) -> Callable[[], Iterator[Row]]:
+def _asked(name: str, what: str, need: Need, index: PackageIndex | None) -> Callable[[], Iterator[Row]]:
     def rows() -> Iterator[Row]:
         words = need.ask()
-        if simple_url is not None:  # a release has looked at its page long before
-            package_index.observe(simple_url, name)
+        if index is not None:  # a release has looked at its page long before
+            package_index.observe_index(index, name)
         yield Row(name, what, need.what, "ok", words)
 
     return rows

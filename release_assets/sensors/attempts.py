@@ -111,7 +111,7 @@ class Attempts:
             name = self._package_name(instance, commit)
             if name is None:
                 return []
-            observed = package_index.observe(index.simple_url, name, seconds=ASK_SECONDS)
+            observed = package_index.observe_index(index, name, seconds=ASK_SECONDS)
         except ReleaseError:
             return []
         files = package_index.files_of(parsed.version, observed)

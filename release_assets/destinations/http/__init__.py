@@ -10,6 +10,7 @@ from release_assets.destinations.http.exchange import (
     exchange,
     get,
 )
+from release_assets.destinations.http.login import Login
 
 __all__ = [
     "AGAIN",
@@ -17,6 +18,7 @@ __all__ = [
     "CERTIFICATE_REMEDY",
     "MEBIBYTE",
     "Answer",
+    "Login",
     "exchange",
     "get",
     "parsed_json",

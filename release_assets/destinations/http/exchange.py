@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from requests.utils import check_header_validity
 
 from release_assets.destinations import bounds
 from release_assets.destinations.http.deadline import Adapter, Line, within
+from release_assets.destinations.http.login import Login
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.project import is_loopback
 from release_assets.text import one_line, redact, without
@@ -53,11 +55,13 @@ def exchange(
     headers: Mapping[str, str],
     data: str | bytes | BinaryIO | None = None,
     sink: BinaryIO | None = None,
+    certificate: str | None = None,
 ) -> Answer:
     """Send one request, and read its answer to the end: no retry, no redirect, no credentials of our own.
 
     `seconds` bounds all of it, `limit` the bytes of the decompressed body, which goes into `sink` if given
-    (only that of a 200). Raises TransientError where no whole answer came, PermanentError where none can.
+    (only that of a 200). `certificate` is a PEM file with a client certificate and its key.
+    Raises TransientError where no whole answer came, PermanentError where none can.
     """
     where = f"{method} {one_line(url)}"
     credentials = _credentials(headers)
@@ -77,6 +81,7 @@ def exchange(
                 url,
                 headers=dict(headers),
                 data=data,
+                cert=certificate,
                 timeout=(bounds.BOUNDS.connect_seconds, bounds.BOUNDS.silence_seconds),
                 allow_redirects=False,
                 stream=True,
@@ -111,6 +116,12 @@ def exchange(
         raise PermanentError(
             f"{where}: a header holds characters that HTTP does not allow.",
             "A token with a line break or a quotation mark in it does that: set its variable again.",
+        )
+    if certificate is not None and not os.access(certificate, os.R_OK):
+        raise PermanentError(
+            f"{where}: the client certificate {certificate} cannot be read",
+            "Put the PEM file there, readable for the user that Dagster runs as, or correct "
+            "client_certificate in defs.yaml.",
         )
     try:
         return within(seconds, talk, line)
@@ -158,14 +169,31 @@ def _credentials(headers: Mapping[str, str]) -> list[str]:
 
 
 def get(
-    url: str, *, headers: Mapping[str, str], seconds: float, limit: int, sink: BinaryIO | None = None
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    seconds: float,
+    limit: int,
+    sink: BinaryIO | None = None,
+    login: Login | None = None,
 ) -> Answer:
-    """GET that follows redirects: never from https to http, nor from this machine to another over http."""
+    """GET that follows redirects: never from https to http, nor from this machine to another over http.
+
+    The login goes to its own server only, wherever a redirect leads.
+    """
     deadline = time.monotonic() + seconds
     here = url
     for _ in range(bounds.BOUNDS.redirects + 1):
         left = max(0.1, deadline - time.monotonic())
-        answer = exchange("GET", here, seconds=left, limit=limit, headers=headers, sink=sink)
+        answer = exchange(
+            "GET",
+            here,
+            seconds=left,
+            limit=limit,
+            headers={**headers, **(login.headers(here) if login is not None else {})},
+            sink=sink,
+            certificate=login.certificate_for(here) if login is not None else None,
+        )
         target = answer.headers.get("location")
         if answer.status not in (301, 302, 303, 307, 308) or target is None:
             return answer

@@ -11,7 +11,8 @@ from release_assets.destinations.package_index.difference import (
     refuse_closed_release,
 )
 from release_assets.destinations.package_index.downloading import download
-from release_assets.destinations.package_index.simple_page import IndexFile, observe
+from release_assets.destinations.package_index.login import login_of, username
+from release_assets.destinations.package_index.simple_page import IndexFile, observe, observe_index
 from release_assets.destinations.package_index.uploading import upload, upload_failure
 from release_assets.destinations.package_index.waiting import wait_until_served
 
@@ -20,10 +21,13 @@ __all__ = [
     "check_access",
     "download",
     "files_of",
+    "login_of",
     "missing_files",
     "observe",
+    "observe_index",
     "refuse_closed_release",
     "upload",
     "upload_failure",
+    "username",
     "wait_until_served",
 ]

@@ -8,17 +8,25 @@ from datetime import UTC, datetime
 from release_assets.destinations import bounds
 from release_assets.destinations.http import AGAIN, MEBIBYTE, exchange, retry_after
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY
+from release_assets.destinations.package_index.login import USER
 from release_assets.errors import PermanentError, TransientError
 from release_assets.text import one_line, without
 
 
-def check_access(upload_url: str, token: str, *, token_env: str) -> None:
+def check_access(
+    upload_url: str,
+    token: str,
+    *,
+    token_env: str,
+    username: str = USER,
+    certificate: str | None = None,
+) -> None:
     """Ask whether the token may upload, by an upload that lacks its file: it changes nothing.
 
     Indexes look at the token before they look at the form, and answer 400 for the form. Raises
     PermanentError for a refused token or an address without an upload API, TransientError as observe does.
     """
-    credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
+    credentials = base64.b64encode(f"{username}:{token}".encode()).decode()
     answer = exchange(
         "POST",
         upload_url,
@@ -28,6 +36,7 @@ def check_access(upload_url: str, token: str, *, token_env: str) -> None:
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/x-www-form-urlencoded",
         },
+        certificate=certificate,
         data=b"%3Aaction=file_upload&protocol_version=1",
     )
     said = f"POST {upload_url}: {answer.status} {one_line(without([token], answer.reason))}"

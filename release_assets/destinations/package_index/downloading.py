@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from release_assets.destinations import bounds
-from release_assets.destinations.http import get, seconds_for
+from release_assets.destinations.http import Login, get, seconds_for
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.destinations.package_index.difference import version_of
 from release_assets.destinations.package_index.simple_page import IndexFile
@@ -16,11 +16,18 @@ from release_assets.errors import PermanentError
 from release_assets.text import one_line
 
 
-def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: int | None = None) -> Path:
+def download(
+    file: IndexFile,
+    to: Path,
+    *,
+    seconds: float | None = None,
+    limit: int | None = None,
+    login: Login | None = None,
+) -> Path:
     """Download a file into the folder `to`, under its own name; return its path.
 
     It appears there only whole and with the sha256 that the index promised. `seconds` bounds all of it, and
-    `limit` is the most bytes that are read.
+    `limit` is the most bytes that are read. `login` is for a private index, and for its own server only.
     Raises PermanentError for a name that is not a sdist's or wheel's, or other bytes; else as observe does.
     """
     # A name with a separator could leave the folder: packaging looks at a wheel's parts, not at a path.
@@ -39,7 +46,7 @@ def download(file: IndexFile, to: Path, *, seconds: float | None = None, limit: 
     with tempfile.TemporaryDirectory(prefix=".download-", dir=to) as folder:
         part = Path(folder) / "part"
         with part.open("wb") as sink:
-            answer = get(file.url, headers={}, seconds=seconds, limit=limit, sink=sink)
+            answer = get(file.url, headers={}, seconds=seconds, limit=limit, sink=sink, login=login)
         raise_for_status(answer, "Check that the index still serves this file.")
         with part.open("rb") as written:
             sha256 = hashlib.file_digest(written, "sha256").hexdigest()

@@ -11,6 +11,7 @@ from release_assets import process
 from release_assets.destinations import bounds
 from release_assets.destinations.http import AGAIN, CERTIFICATE, CERTIFICATE_REMEDY, seconds_for
 from release_assets.destinations.package_index.answers import CLOSED, CLOSED_REMEDY, for_status
+from release_assets.destinations.package_index.login import USER
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets.text import one_line, printable, without
 
@@ -29,11 +30,14 @@ def upload(
     token_env: str,
     log: Callable[[str], None],
     timeout: float | None = None,
+    username: str = USER,
+    certificate: str | None = None,
 ) -> None:
     """Upload one file with `twine upload`, and give its failure a name.
 
     `token_env` is the variable that the token came from, for the words of an error. `timeout` is seconds
-    for all of it; None allows for a slow line. Returns when twine reports success: only observing proves it.
+    for all of it; None allows for a slow line. `username` goes with the token. `certificate` is a PEM file
+    with a client certificate and its key. Returns when twine reports success: only observing proves it.
     Raises ConflictError, TransientError (observe, then try again) or PermanentError.
     """
     if timeout is None:
@@ -45,12 +49,14 @@ def upload(
             # Lines are else broken at 80 characters, in the middle of a reason, or of an echoed token: half a
             # secret would not be recognized. http.client reads no longer reason than 64 KiB.
             COLUMNS="70000",
-            TWINE_USERNAME="__token__",
+            TWINE_USERNAME=username,
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,
         )
         argv = [
-            *("twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar", "--"),
+            *("twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar"),
+            *(["--client-cert", certificate] if certificate is not None else []),
+            "--",
             str(path),
         ]
         log(f"uploading {path.name} to {upload_url}")

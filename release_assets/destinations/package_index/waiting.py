@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential_jitter
 
 from release_assets.destinations import bounds
+from release_assets.destinations.http import Login
 from release_assets.destinations.package_index.difference import missing_files
 from release_assets.destinations.package_index.simple_page import IndexFile, observe
 from release_assets.errors import TransientError
@@ -20,6 +21,7 @@ def wait_until_served(
     *,
     timeout: float,
     log: Callable[[str], None],
+    login: Login | None = None,
 ) -> dict[str, IndexFile]:
     """Wait until the simple page serves every file of `wanted` (name: sha256); return those files.
 
@@ -34,7 +36,9 @@ def wait_until_served(
         nonlocal seen
         try:
             left = max(1.0, deadline - time.monotonic())
-            observed = observe(simple_url, project, seconds=min(bounds.BOUNDS.page_seconds, left))
+            observed = observe(
+                simple_url, project, seconds=min(bounds.BOUNDS.page_seconds, left), login=login
+            )
             missing = missing_files(wanted, observed)
             now = f"not served yet: {', '.join(missing)}" if missing else ""
         except TransientError as error:

@@ -261,7 +261,7 @@ def test_a_release_that_this_dagster_never_made_gets_its_images(
     built = maintainer.materialize("v1.0.0", *BUILD)
     upload_url, token = image_stands.indexes["index"]["upload_url"], image_stands.variables["PYPI_TOKEN"]
     for kind in ("sdist", "wheel"):
-        (file,) = maintainer.home.rglob(built.metadata(kind)["file"])
+        (file,) = maintainer.home.rglob(f"distributions/**/{built.metadata(kind)['file']}")
         package_index.upload(upload_url, token, file, token_env="PYPI_TOKEN", log=print)
     maintainer.lose_dagster_home()
 

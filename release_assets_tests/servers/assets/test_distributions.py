@@ -63,7 +63,7 @@ def test_the_wheel_comes_from_the_sdist_and_not_from_the_checkout(maintainer: Ma
 
 def kept(maintainer: Maintainer, outcome: Outcome, kind: str) -> Path:
     """The file in the store."""
-    (found,) = maintainer.home.rglob(outcome.metadata(kind)["file"])
+    (found,) = maintainer.home.rglob(f"distributions/**/{outcome.metadata(kind)['file']}")
     return found
 
 

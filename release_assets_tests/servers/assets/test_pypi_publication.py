@@ -42,7 +42,7 @@ def test_what_is_half_published_is_completed(maintainer: Maintainer) -> None:
     """The wheel arrived, and then the upload was killed."""
     maintainer.tag("v1.2.3", "1.2.3")
     built = maintainer.materialize("v1.2.3", *BUILD)
-    (wheel,) = maintainer.home.rglob(built.metadata("wheel")["file"])
+    (wheel,) = maintainer.home.rglob(f"distributions/**/{built.metadata('wheel')['file']}")
     upload_url = maintainer.stands.indexes["index"]["upload_url"]
     token = maintainer.stands.variables["PYPI_TOKEN"]
     package_index.upload(upload_url, token, wheel, token_env="PYPI_TOKEN", log=print)
@@ -171,6 +171,7 @@ def test_a_pause_that_the_index_asks_for_is_shown_and_kept(
     asks = Told(429, headers={"Retry-After": "2"})
     server.answers(asks, Told(302, headers={"Location": page}))
     maintainer.attributes["index"]["simple_url"] = f"{server.url}/simple/"
+    maintainer.attributes["package"] = {"trial": {"distributions": []}}  # it has one page for all packages
     maintainer.tag("v1.2.3", "1.2.3")
     outcome = maintainer.materialize("v1.2.3", *BUILD)
     assert outcome.success
@@ -205,6 +206,7 @@ def test_an_index_that_was_unwell_for_a_moment_is_asked_again_by_itself(
     page = f"{maintainer.simple_url}{canonicalize_name(maintainer.name)}/"
     server.answers(Told(503), Told(302, headers={"Location": page}))
     maintainer.attributes["index"]["simple_url"] = f"{server.url}/simple/"
+    maintainer.attributes["package"] = {"trial": {"distributions": []}}  # it has one page for all packages
     maintainer.tag("v1.2.3", "1.2.3")
     outcome = maintainer.materialize("v1.2.3", *BUILD, "pypi_publication")
     assert outcome.success
