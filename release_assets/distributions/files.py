@@ -102,10 +102,10 @@ def build(
         str(output),
         str(source),
     ]
-    network = contextlib.ExitStack()
+    opened = contextlib.ExitStack()
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
-        door = network.enter_context(build_network.build_network(log))
+        door = opened.enter_context(build_network.build_network(log))
         argv = isolation.isolated(argv, readable=readable, writable=[source, scratch, cache], network=door)
         env |= door.variables  # in the place of ours, which may hold a password
     elif os.environ.get(isolation.SETTING) == "required":
@@ -116,7 +116,7 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        with network:
+        with opened:
             run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)

@@ -57,12 +57,13 @@ def _isolation() -> Iterator[Row]:
         "isolation",
         "isolation",
         "ok",
-        "build code runs in bubblewrap and sees no files and no secrets",
+        "build code runs in bubblewrap: it sees no files and no secrets, and reaches no metadata server",
     )
     if not isolation.is_available():
         row = replace(
             row, state="warning",
-            words="build code is not isolated: it can read this user's files and the secrets of its parents",
+            words="build code is not isolated: it can read this user's files and the secrets of its parents, "
+            "and ask a cloud's metadata server for an identity",
             remedy="Install bubblewrap; in a container, allow user namespaces.",
             command="apt install bubblewrap",
         )  # fmt: skip
