@@ -55,7 +55,8 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     found: list[Need] = []
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
-        found.append(Need(name, (target.token_env,), lambda: _ask_index(target)))
+        variables: tuple[str, ...] = () if target.trusted_publishing else (target.token_env,)
+        found.append(Need(name, variables, lambda: _ask_index(target)))
     if hub and channel is not Channel.TEST:
         found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
     if image is not None:
@@ -170,6 +171,8 @@ def _values(*variables: str) -> list[str]:
 
 
 def _ask_index(index: PackageIndex) -> str:
+    if index.trusted_publishing:
+        return package_index.check_identity(index.upload_url)
     (token,) = _values(index.token_env)
     package_index.check_access(index.upload_url, token, token_env=index.token_env)
     return f"{index.upload_url} takes the token in {index.token_env}"

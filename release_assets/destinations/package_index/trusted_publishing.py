@@ -94,7 +94,7 @@ def check_identity(upload_url: str) -> str:
 
 def find_identity(upload_url: str) -> Identity:
     """Return the identity for the index's audience. Raises PermanentError where there is none."""
-    url = _address(upload_url, "audience")
+    url = audience_url(upload_url)
     answer = exchange("GET", url, seconds=bounds.BOUNDS.page_seconds, limit=MEBIBYTE, headers={})
     audience = _content(answer, ()).get("audience") if answer.status == 200 else None
     if answer.status >= 400 and answer.status not in {404, 405}:
@@ -216,6 +216,11 @@ def _register(upload_url: str, project: str) -> str:
         f"(a new project at https://{host}/manage/account/publishing/). Its repository, workflow file and "
         "environment must be those of this job."
     )
+
+
+def audience_url(upload_url: str) -> str:
+    """Return the address at which the index says which audience an identity must have."""
+    return _address(upload_url, "audience")
 
 
 def _address(upload_url: str, name: str) -> str:
