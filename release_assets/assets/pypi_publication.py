@@ -16,6 +16,7 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
+from release_assets.nodes.attested_files import attest_files, verify_attestations
 from release_assets.nodes.distribution import adopt_published
 from release_assets.nodes.index_token import index_tokens
 from release_assets.nodes.metadata import described, table
@@ -77,6 +78,8 @@ def pypi_publication(step: Step) -> Recorded:
         _upload(step, name, distributions, missing, tokens)
     with step.stage("wait_for_index"):
         served = _served(step, name, distributions, tokens if missing else None)
+    with step.stage("verify_attestations"):
+        attested = verify_attestations(step, index, distributions, uploaded=missing)
     page = package_page(index.simple_url, name, str(step.release.version))
     step.say(f"{name} {step.release.version} is published: {page}")
     return Recorded(
@@ -93,6 +96,7 @@ def pypi_publication(step: Step) -> Recorded:
                     "size_bytes": kept.size,
                     "sha256": kept.sha256,
                     "url": served[kept.filename].url,
+                    **({"attested_by": attested[kept.filename]} if index.attestations else {}),
                 }
                 for kept in distributions
             ),
@@ -115,10 +119,14 @@ def _upload(
     """Upload the missing files. Raises as package_index.upload and `tokens` do."""
     index = step.project.index_for(step.release.channel)
     with step.stage("upload"), step.folder() as folder:
-        for kept in sorted(distributions, key=lambda kept: not kept.filename.endswith(".whl")):
-            if kept.filename not in missing:
-                continue
-            file = step.store.fetch(kept, folder)
+        # Wheels first, as twine does it. All are signed before the first token is minted.
+        wanted = sorted(
+            (kept for kept in distributions if kept.filename in missing),
+            key=lambda kept: not kept.filename.endswith(".whl"),
+        )
+        files = [(kept, step.store.fetch(kept, folder)) for kept in wanted]
+        signed = attest_files(step, index, [file for _, file in files])
+        for kept, file in files:
             try:
                 package_index.upload(
                     index.upload_url,
@@ -126,6 +134,7 @@ def _upload(
                     file,
                     token_env=None if index.trusted_publishing else index.token_env,
                     log=step.output,
+                    attestation=signed.get(file),
                 )
             except ConflictError as error:
                 if kept.filename not in package_index.observe(index.simple_url, name):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from release_assets.destinations import cosign, github, package_index
+from release_assets.destinations.package_index import attestations
+from release_assets.destinations.package_index.trusted_publishing import identity_for
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
@@ -172,6 +174,9 @@ def _values(*variables: str) -> list[str]:
 
 def _ask_index(index: PackageIndex) -> str:
     if index.trusted_publishing:
+        if index.attestations:
+            attestations.check_installed()
+            identity_for(attestations.SIGSTORE, "Sigstore")
         return package_index.check_identity(index.upload_url)
     (token,) = _values(index.token_env)
     package_index.check_access(index.upload_url, token, token_env=index.token_env)

@@ -29,12 +29,13 @@ def upload(
     token_env: str | None,
     log: Callable[[str], None],
     timeout: float | None = None,
+    attestation: Path | None = None,
 ) -> None:
     """Upload one file with `twine upload`, and give its failure a name.
 
     `token_env` is the variable that the token came from, for the words of an error; None is a minted one.
     `timeout` is seconds for all of it; None allows for a slow line. Returns when twine reports success: only
-    observing proves it.
+    observing proves it. `attestation` is a file next to it, which is uploaded with it.
     Raises ConflictError, TransientError (observe, then try again) or PermanentError.
     """
     if timeout is None:
@@ -50,10 +51,12 @@ def upload(
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,
         )
-        argv = [
-            *("twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar", "--"),
-            str(path),
-        ]
+        argv = ["twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar"]
+        argv += (
+            ["--", str(path)]
+            if attestation is None
+            else ["--attestations", "--", str(path), str(attestation)]
+        )
         log(f"uploading {path.name} to {upload_url}")
         try:
             process.run(
