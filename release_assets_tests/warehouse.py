@@ -73,7 +73,7 @@ class Warehouse:
 
     @property
     def secrets(self) -> list[str]:
-        """What nobody may see."""
+        """Return the values that nobody may see."""
         return [self.job_token, *self.identities, *self.minted]
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -121,8 +121,10 @@ class Warehouse:
         return 200, JSON, json.dumps({"version": 1, "attestation_bundles": [bundle]}).encode()
 
     def _forwarded(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """What devpi answers; a minted token is changed into the one that it takes."""
-        passed = {name: headers[name] for name in ("content-type", "accept", "host") if name in headers}
+        """Return devpi's answer; a minted token is changed into the one that it accepts."""
+        passed: dict[str, str] = {
+            name: headers[name] for name in ("content-type", "accept", "host") if name in headers
+        }
         if "authorization" in headers:
             user, _, token = base64.b64decode(headers["authorization"].split()[1]).decode().partition(":")
             if self.minted.get(token, 0) < time.time():

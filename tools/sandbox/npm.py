@@ -27,10 +27,10 @@ def installed_modules(package: Path, state: Path) -> Path:
             except process.CommandFailedError as error:
                 raise SandboxError(
                     f"the stand-in {package.name} could not be installed from npm's registry: {error}",
-                    "See whether `npm ping` works from here; npm's proxy and registry settings are honoured.",
+                    "See whether `npm ping` works from here; npm's proxy and registry settings are used.",
                 ) from error
-            # In one step, so that an interrupted installation is never taken for a whole one; whoever else
-            # did the same at the same time has the same result.
+            # In one step, so that an interrupted installation is never taken for a whole one. Another
+            # process that did the same at the same time has the same result.
             with contextlib.suppress(OSError):
                 folder.rename(installed)
     return installed / "node_modules"

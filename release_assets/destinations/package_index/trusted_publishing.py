@@ -193,7 +193,8 @@ def mint_failure(
     words = "; ".join(
         f"{error.get('code')}: {error.get('description', '')}".rstrip(": ") for error in errors[:5]
     )
-    words = without([identity.token], one_line(words or str(content.get("message") or ""), 600))
+    # Before it is cut: half a token would not be recognized.
+    words = one_line(without([identity.token], words or str(content.get("message") or "")), 600)
     problem = f"{said} {words}".rstrip() + f" The identity is {identity.words}."
     if "not-enabled" in codes:
         return TransientError(problem, CLOSED_REMEDY)
@@ -219,7 +220,7 @@ def _register(upload_url: str, project: str) -> str:
 
 
 def audience_url(upload_url: str) -> str:
-    """Return the address at which the index says which audience an identity must have."""
+    """Return the address at which the index returns the audience that an identity must have."""
     return _address(upload_url, "audience")
 
 
