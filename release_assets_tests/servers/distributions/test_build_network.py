@@ -14,9 +14,8 @@ import pytest
 from release_assets.distributions.build_network import build_network
 from release_assets.distributions.isolation import isolated
 from release_assets.process import CommandFailedError, environment, run
-from release_assets_tests.destinations.conftest import ScriptedServer, Told, server
+from release_assets_tests.scripted_server import ScriptedServer, Told
 
-__all__ = ["server"]
 pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"

@@ -14,10 +14,8 @@ from release_assets.destinations.package_index import attestations
 from release_assets.destinations.package_index.attestations import attest, is_by, provenance_url, verify
 from release_assets.destinations.package_index.trusted_publishing import Identity, claims_of
 from release_assets.errors import PermanentError, TransientError
-from release_assets_tests.destinations.conftest import Bounded, ScriptedServer, Told, bounded, server
+from release_assets_tests.scripted_server import Bounded, ScriptedServer, Told
 from release_assets_tests.warehouse import id_token
-
-__all__ = ["bounded", "server"]
 
 GITHUB = {"kind": "GitHub", "repository": "me/sample", "workflow": "release.yml", "environment": "pypi"}
 CLAIMS = claims_of(id_token("sigstore", repository="me/sample"))

@@ -19,10 +19,8 @@ from release_assets.destinations.package_index.trusted_publishing import (
     mint_failure,
 )
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets_tests.destinations.conftest import ScriptedServer, Told, server
+from release_assets_tests.scripted_server import ScriptedServer, Told
 from release_assets_tests.warehouse import id_token
-
-__all__ = ["server"]
 
 AUDIENCE = Told(200, b'{"audience": "pypi"}')
 LEGACY = "https://upload.pypi.org/legacy/"

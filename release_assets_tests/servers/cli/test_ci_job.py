@@ -1,0 +1,46 @@
+"""A whole release in a GitHub job with an empty DAGSTER_HOME and no token of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from release_assets_tests.maintainer import NewMaintainer, Stands
+from release_assets_tests.terminal import open_terminal
+from release_assets_tests.warehouse import Warehouse, warehouse_server
+from tools.sandbox.package_index import PackageIndexes
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def warehouse(package_index: PackageIndexes) -> Iterator[Warehouse]:
+    with warehouse_server(package_index) as running:
+        yield running
+
+
+def test_a_job_releases_by_its_identity_and_the_next_one_finds_it(
+    new: NewMaintainer, package_stands: Stands, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    maintainer = new(package_stands)
+    maintainer.attributes["index"] = {**warehouse.index, "trusted_publishing": True}
+    del maintainer.variables["PYPI_TOKEN"]
+    maintainer.variables |= warehouse.github_job
+    warehouse.publishers.add(warehouse.repository)
+    maintainer.tag("v1.0.0", "1.0.0")
+    said = []
+    for job in ("first", "second"):
+        (tmp_path / job).mkdir()
+        terminal = open_terminal(maintainer, tmp_path / job)
+        ended = terminal.run("release", "v1.0.0")
+        assert ended.returncode == 0, ended.stderr
+        said.append(ended.stdout + ended.stderr)
+        home = Path(terminal.env["DAGSTER_HOME"])
+        said += [file.read_bytes().decode(errors="replace") for file in home.rglob("*") if file.is_file()]
+    assert len(maintainer.served()) == 2
+    assert list(maintainer.github_releases()) == ["v1.0.0"]
+    # The first job minted once, after everything was built; the second had nothing to upload.
+    assert len(warehouse.minted) == 1
+    assert not [secret for secret in warehouse.secrets for words in said if secret in words]
