@@ -1,4 +1,4 @@
-"""A whole release in a GitHub job with an empty DAGSTER_HOME and no token of the index."""
+"""A release in a GitHub job, with an empty DAGSTER_HOME and no token of the index."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ def test_a_job_releases_by_its_identity_and_the_next_one_finds_it(
     maintainer.variables |= warehouse.github_job
     warehouse.publishers.add(warehouse.repository)
     maintainer.tag("v1.0.0", "1.0.0")
-    said = []
-    for job in ("first", "second"):
-        (tmp_path / job).mkdir()
-        terminal = open_terminal(maintainer, tmp_path / job)
-        ended = terminal.run("release", "v1.0.0")
-        assert ended.returncode == 0, ended.stderr
-        said.append(ended.stdout + ended.stderr)
-        home = Path(terminal.env["DAGSTER_HOME"])
-        said += [file.read_bytes().decode(errors="replace") for file in home.rglob("*") if file.is_file()]
+    terminal = open_terminal(maintainer, tmp_path)
+    ended = terminal.run("release", "v1.0.0")
+    assert ended.returncode == 0, ended.stderr
     assert len(maintainer.served()) == 2
     assert list(maintainer.github_releases()) == ["v1.0.0"]
-    # The first job minted once, after everything was built; the second had nothing to upload.
-    assert len(warehouse.minted) == 1
+    posts = [said for said in warehouse.said if said.startswith("POST")]
+    assert [said for said in posts if "/_/oidc/" in said] == [posts[0]] == ["POST /_/oidc/mint-token"]
+    files = [file for file in Path(terminal.env["DAGSTER_HOME"]).rglob("*") if file.is_file()]
+    said = [ended.stdout, ended.stderr, *(file.read_bytes().decode(errors="replace") for file in files)]
+    assert len(files) > 3
     assert not [secret for secret in warehouse.secrets for words in said if secret in words]
+
+    # The next job remembers nothing: it builds again, finds all of it, and has no use for a token.
+    again = maintainer.materialize("v1.0.0")
+    assert again.failed == []
+    assert again.metadata("pypi_publication")["uploaded"] == 0
+    assert len(warehouse.minted) == 1
