@@ -27,7 +27,8 @@ def test_a_job_releases_by_its_identity_and_the_next_one_finds_it(
     maintainer = new(package_stands)
     maintainer.attributes["index"] = {**warehouse.index, "trusted_publishing": True}
     del maintainer.variables["PYPI_TOKEN"]
-    maintainer.variables |= warehouse.github_job
+    page = tmp_path / "summary.md"
+    maintainer.variables |= {**warehouse.github_job, "GITHUB_STEP_SUMMARY": str(page)}
     warehouse.publishers.add(warehouse.repository)
     maintainer.tag("v1.0.0", "1.0.0")
     terminal = open_terminal(maintainer, tmp_path)
@@ -35,6 +36,7 @@ def test_a_job_releases_by_its_identity_and_the_next_one_finds_it(
     assert ended.returncode == 0, ended.stderr
     assert len(maintainer.served()) == 2
     assert list(maintainer.github_releases()) == ["v1.0.0"]
+    assert "- package: http://localhost:" in page.read_text()
     posts = [said for said in warehouse.said if said.startswith("POST")]
     assert [said for said in posts if "/_/oidc/" in said] == [posts[0]] == ["POST /_/oidc/mint-token"]
     files = [file for file in Path(terminal.env["DAGSTER_HOME"]).rglob("*") if file.is_file()]
