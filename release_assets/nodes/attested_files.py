@@ -42,15 +42,16 @@ def verify_attestations(
     found = {}
     for kept in distributions:
         is_new = kept.filename in uploaded
-        attested = attestations.verify(
-            index.simple_url,
-            kept.name,
-            step.release.version,
-            kept.filename,
-            kept.sha256,
-            claims=claims if is_new else None,
-            seconds=SERVED_SECONDS if is_new else 0.0,
-        )
+        with step.stage("verify_attestations"):
+            attested = attestations.verify(
+                index.simple_url,
+                kept.name,
+                step.release.version,
+                kept.filename,
+                kept.sha256,
+                claims=claims if is_new else None,
+                seconds=SERVED_SECONDS if is_new else 0.0,
+            )
         if attested is None and is_new:
             url = attestations.provenance_url(
                 index.simple_url, kept.name, step.release.version, kept.filename
