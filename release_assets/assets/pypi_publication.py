@@ -18,16 +18,8 @@ from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.attested_files import attest_files, verify_attestations
 from release_assets.nodes.distribution import adopt_published
-    tokens = None
-    with begun_images(step):
-        if missing:
-            with step.stage("preflight"):
-                check_destinations(step)
-            tokens = index_tokens(step, index, name)
-            _upload(step, name, distributions, missing, tokens)
-        with step.stage("wait_for_index"):
-            served = _served(step, name, distributions, tokens)
-    attested = verify_attestations(step, index, distributions, uploaded=missing)
+from release_assets.nodes.image_ahead import begun_images
+from release_assets.nodes.index_token import index_tokens
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
@@ -80,25 +72,16 @@ def pypi_publication(step: Step) -> Recorded:
         now=datetime.now(UTC),
     )
     step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
-<<<<<<< HEAD
-    if missing:
-        with step.stage("preflight"):
-            check_destinations(step)
-        tokens = index_tokens(step, index, name)
-        _upload(step, name, distributions, missing, tokens)
-    with step.stage("wait_for_index"):
-        served = _served(step, name, distributions, tokens if missing else None)
-    with step.stage("verify_attestations"):
-        attested = verify_attestations(step, index, distributions, uploaded=missing)
-=======
+    tokens = None
     with begun_images(step):
         if missing:
             with step.stage("preflight"):
                 check_destinations(step)
-            _upload(step, name, distributions, missing)
+            tokens = index_tokens(step, index, name)
+            _upload(step, name, distributions, missing, tokens)
         with step.stage("wait_for_index"):
-            served = _served(step, name, distributions, uploaded=bool(missing))
->>>>>>> main
+            served = _served(step, name, distributions, tokens)
+    attested = verify_attestations(step, index, distributions, uploaded=missing)
     page = package_page(index.simple_url, name, str(step.release.version))
     step.say(f"{name} {step.release.version} is published: {page}")
     return Recorded(

@@ -58,7 +58,7 @@ def cloud(tmp_path: Path) -> Iterator[None]:
 
 
 def ask_in_a_dockerfile(engine: Engine, context: Path, attempt: str) -> str:
-    """Build an image whose RUN step asks; return what the build printed."""
+    """Build an image with a RUN step that requests it; return what the build printed."""
     said: list[str] = []
     buildx = system.find_program("docker-buildx")
     assert buildx is not None
