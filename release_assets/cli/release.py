@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -146,7 +148,11 @@ def _published(runs: Runs, release: Release, seconds: float) -> list[str]:
     """Return the summary that the UI shows, each thing that one copies on a line of its own."""
     found = summarize(runs.project, release.tag, release.version, release.channel, runs.instance)
     head = f"[green]✓[/] released {escape(runs.project.project)} {release.version} in {duration(seconds)}"
-    return [head, "", *(escape(line) for line in summary_text(found).splitlines())]
+    text = summary_text(found)
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):  # the page of a GitHub job
+        with Path(page).open("a") as summary:
+            summary.write(f"{text}\n")
+    return [head, "", *(escape(line) for line in text.splitlines())]
 
 
 def _waiting(release: Release, seconds: float) -> list[str]:

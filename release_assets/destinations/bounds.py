@@ -41,6 +41,7 @@ class Bounds:
     page_tags: int = 200_000  # of HTML; the largest on PyPI have a quarter
     index_file_bytes: int = 100 * MEBIBYTE  # PyPI's limit of one file, where a project has none of its own
     twine_memory_bytes: int = 512 * MEBIBYTE
+    sigstore_seconds: float = 120.0  # for one signature: its trust root, a certificate, a log entry
 
     # GitHub
     github_bytes: int = 64 * MEBIBYTE  # 100 releases whose texts are as long as they may be take 13 to 50

@@ -26,7 +26,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+
+from requests.utils import get_environ_proxies
 
 from release_assets.text import one_line
 
@@ -282,15 +283,16 @@ class _Proxy:
     async def _connected(self, request: _Request) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return a connection to the server or to the proxy in front of it, where the request has begun."""
         what = f"build code may not reach {request.host}:{request.port}"
-        proxies = getproxies_environment()
-        proxy = proxies.get("https" if request.is_tunnel else "http")
-        if proxy and proxy_bypass_environment(request.host, proxies):
-            proxy = None
-        found = await self._resolved(request.host, request.port)
-        addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for _, address in found]
-        if reason := refusal(request.host, request.port, addresses, self._local):
+        # By its name first: nothing needs to be looked up for that.
+        reason = refusal(request.host, request.port, (), self._local)
+        found = [] if reason else await self._resolved(request.host, request.port)
+        addresses = [ipaddress.ip_address(address[0].partition("%")[0]) for _, address in found]
+        reason = reason or refusal(request.host, request.port, addresses, self._local)
+        if reason:
             raise _RefusedError("403 Forbidden", f"{what}: {reason}")
-        if proxy:
+        scheme = "https" if request.is_tunnel else "http"
+        host = f"[{request.host}]" if ":" in request.host else request.host
+        if proxy := get_environ_proxies(f"{scheme}://{host}:{request.port}/").get(scheme):
             return await self._through(proxy, request)
         for family, address in found:
             with contextlib.suppress(OSError, TimeoutError):

@@ -96,10 +96,10 @@ def build(
             within.note(line)
 
     argv = [*within.command, f"--{kind}", "--outdir", str(output), str(source)]
-    network = contextlib.ExitStack()
+    opened = contextlib.ExitStack()
     if isolation.is_available():
         cache.mkdir(parents=True, exist_ok=True)
-        door = network.enter_context(build_network.build_network(log))
+        door = opened.enter_context(build_network.build_network(log))
         shown_folders = [*readable, *within.readable]
         argv = isolation.isolated(
             argv, readable=shown_folders, writable=[source, scratch, cache], network=door
@@ -113,7 +113,7 @@ def build(
     else:
         log("bubblewrap is not available here: the build backend can read whatever this user can")
     try:
-        with network:
+        with opened:
             run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
         said = _last_words(error)

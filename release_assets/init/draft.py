@@ -188,8 +188,9 @@ def _set_indexes(made: Draft, name: str, published: Sequence[Published]) -> None
                 made.left.append(f"{upload.place}: {upload.secret}: an index has one token")
             elif upload.secret is None and upload.trusted and not is_test:
                 made.left.append(
-                    f"{upload.place}: PyPI trusts the workflow's identity, and Dagster has none. Create an "
-                    f"API token for {name} at https://pypi.org/manage/account/token/ and set {variable}"
+                    f"{upload.place}: PyPI trusts the workflow's identity. A release in a job has it (index: "
+                    f"{{trusted_publishing: true}}); elsewhere create an API token for {name} at "
+                    f"https://pypi.org/manage/account/token/ and set {variable}"
                 )
         if here and urls[0] is None:
             made.questions.append(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from release_assets.destinations import cosign, github, package_index
+from release_assets.destinations.package_index import attestations
+from release_assets.destinations.package_index.trusted_publishing import identity_for
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
@@ -57,7 +59,10 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     found: list[Need] = []
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
-        found.append(Need(name, tuple(target.secret_variables), lambda: _ask_index(target)))
+        # An identity is no variable that somebody sets.
+        reading = [target.read_token_env] if target.read_token_env is not None else []
+        own = reading if target.trusted_publishing else target.secret_variables
+        found.append(Need(name, tuple(own), lambda: _ask_index(target)))
     elif image is not None and target.read_token_env is not None:
         found.append(Need("index", (target.read_token_env,), lambda: _ask_page(target)))
     if hub and channel is not Channel.TEST:
@@ -186,6 +191,11 @@ def _values(*variables: str) -> list[str]:
 
 
 def _ask_index(index: PackageIndex) -> str:
+    if index.trusted_publishing:
+        if index.attestations:
+            attestations.check_installed()
+            identity_for(attestations.SIGSTORE, "Sigstore")
+        return package_index.check_identity(index.upload_url)
     token, *_ = _values(index.token_env, *([index.read_token_env] if index.read_token_env else []))
     package_index.check_access(
         index.upload_url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,12 +23,15 @@ MACHINE = "this machine"
 GIGABYTE = 1000**3
 LOW_SPACE, TOO_LITTLE_SPACE = 10 * GIGABYTE, 2 * GIGABYTE  # bytes; images of two platforms and their cache
 LOOK_SECONDS = 60.0
+METADATA, METADATA_SECONDS = ("169.254.169.254", 80), 0.5
 
 
 def looks(projects: list[Project]) -> Iterator[Look]:
     """Yield what every release needs of the machine; `projects` are those that it releases."""
     yield Look(MACHINE, "DAGSTER_HOME", "DAGSTER_HOME", _home)
     yield Look(MACHINE, "isolation", "isolation", _isolation)
+    if any(one.image for one in projects):
+        yield Look(MACHINE, "metadata", "metadata", _metadata)
     yield Look(MACHINE, "disk space", "disk", lambda: _disk([one.image for one in projects if one.image]))
 
 
@@ -57,16 +61,32 @@ def _isolation() -> Iterator[Row]:
         "isolation",
         "isolation",
         "ok",
-        "build code runs in bubblewrap and sees no files and no secrets",
+        "build code runs in bubblewrap: it sees no files and no secrets, and reaches no metadata server",
     )
     if not isolation.is_available():
         row = replace(
             row, state="warning",
-            words="build code is not isolated: it can read this user's files and the secrets of its parents",
+            words="build code is not isolated: it can read this user's files and the secrets of its parents, "
+            "and ask a cloud's metadata server for an identity",
             remedy="Install bubblewrap; in a container, allow user namespaces.",
             command="apt install bubblewrap",
         )  # fmt: skip
     yield row
+
+
+def _metadata() -> Iterator[Row]:
+    """Yield a warning where Dockerfiles reach a metadata server; BuildKit cannot refuse one address."""
+    try:
+        with socket.create_connection(METADATA, timeout=METADATA_SECONDS):
+            pass
+    except OSError:
+        return
+    yield Row(
+        MACHINE, "metadata", "metadata", "warning",
+        f"a cloud's metadata server answers at {METADATA[0]}: RUN steps of Dockerfiles get an identity there",
+        "Refuse it on the machine of the Docker engine, or build images on one without a service account.",
+        f"iptables -I DOCKER-USER -d {METADATA[0]} -j REJECT",
+    )  # fmt: skip
 
 
 def _disk(images: list[Image]) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.preflight import Need, needs
 from release_assets.process import environment
-from release_assets.project import GitHub, Image, PackageIndex, Project, Scan
+from release_assets.project import Image, PackageIndex, Project, Scan
 from release_assets.readiness.row import Look, Row
 from release_assets.rules.tags import Channel, release_versions
 from release_assets.secrets import read_secrets
@@ -37,16 +37,10 @@ def looks(project: Project) -> Iterator[Look]:
         "test_index": project.test_index.title if project.test_index.is_warehouse else "test index",
         "github": "GitHub",
     }
-    tokens: dict[str, PackageIndex | GitHub] = {
-        "index": project.index,
-        "test_index": project.test_index,
-        "github": project.github,
-    }
     pages = {"index": project.index, "test_index": project.test_index}
     asked = {need.what: need for channel in Channel for need in needs(project, channel)}
     for need in asked.values():
         what = titles.get(need.what, need.what)
-        variable = tokens[need.what].token_env if need.what in tokens else " ".join(need.secrets)
         yield Look(
             name,
             what,
@@ -55,7 +49,7 @@ def looks(project: Project) -> Iterator[Look]:
             tuple(read_secrets(need.secrets)),
             # A project without test releases needs no token for them.
             "warning" if need.what == "test_index" else "failed",
-            f"export {variable}=..." if variable else "cosign version",
+            f"export {' '.join(need.secrets)}=..." if need.secrets else _shows_more(project, need.what),
         )
     for target in project.alerts.targets_env if project.alerts is not None else ():
         yield _alerts(name, target)
@@ -64,6 +58,14 @@ def looks(project: Project) -> Iterator[Look]:
             yield _platform(name, project.image, platform)
         if (scan := project.image.scan) is not None:
             yield Look(name, "scanner", "scan", lambda: _scan(name, scan))
+
+
+def _shows_more(project: Project, what: str) -> str:
+    """Return the command that shows more of a need that has no variable."""
+    if what == "signing":
+        return "cosign version"
+    index = project.test_index if what == "test_index" else project.index
+    return f"curl --fail-with-body {shlex.quote(package_index.audience_url(index.upload_url))}"
 
 
 def _asked(name: str, what: str, need: Need, index: PackageIndex | None) -> Callable[[], Iterator[Row]]:

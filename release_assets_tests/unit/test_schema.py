@@ -26,6 +26,8 @@ ATTRIBUTES = {path: value for path, value, _ in keys(attributes_schema())}
 
 
 NEEDED: dict[str, dict[str, Any]] = {
+    "index": {"trusted_publishing": True},
+    "test_index": {"trusted_publishing": True},
     "image": {"repository": "docker.io/owner/sample"},
     "scan": {"command": ["scan", "{image}"]},
     "publish": {"approval": "required"},

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from release_assets import process
-from tools.sandbox.servers import SandboxError, answers, free_port, running_server
+from tools.sandbox.npm import installed_modules
+from tools.sandbox.servers import answers, free_port, running_server
 
 NPM_PACKAGE = Path(__file__).with_name("emulate")  # package.json and its lock, with the hash of every file
 OWNER = "maintainer"
@@ -36,7 +34,7 @@ def github_server(
 
     `apps` are GitHub Apps as emulate's seed has them: their tokens have permissions, which others lack.
     """
-    modules = _emulate(state)
+    modules = installed_modules(NPM_PACKAGE, state)
     token = f"ghp_{secrets.token_urlsafe(32)}"
     seed = folder / "github.json"  # YAML is what it reads, and JSON is YAML
     seed.touch(mode=0o600)
@@ -63,27 +61,3 @@ def github_server(
         is_ready=lambda: answers(f"{url}/rate_limit"),
     ):
         yield GitHubServer(url, f"{OWNER}/{name}", token)
-
-
-def _emulate(state: Path) -> Path:
-    """Return the node_modules folder of our lock file; installed once, in a folder named after the lock."""
-    lock = (NPM_PACKAGE / "package-lock.json").read_bytes()
-    installed = state / f"emulate-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not installed.exists():
-        state.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=state, ignore_cleanup_errors=True) as temporary:
-            folder = Path(temporary, "emulate")
-            shutil.copytree(NPM_PACKAGE, folder)
-            install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            try:
-                process.run(install, env=process.environment(), timeout=300, directory=folder)
-            except process.CommandFailedError as error:
-                raise SandboxError(
-                    f"the stand-in for GitHub could not be installed from npm's registry: {error}",
-                    "See whether `npm ping` works from here; npm's proxy and registry settings are honoured.",
-                ) from error
-            # In one step, so that an interrupted installation is never taken for a whole one; whoever else
-            # did the same at the same time has the same result.
-            with contextlib.suppress(OSError):
-                folder.rename(installed)
-    return installed / "node_modules"

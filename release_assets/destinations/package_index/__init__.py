@@ -13,12 +13,20 @@ from release_assets.destinations.package_index.difference import (
 from release_assets.destinations.package_index.downloading import download
 from release_assets.destinations.package_index.login import login_of, username
 from release_assets.destinations.package_index.simple_page import IndexFile, observe, observe_index
+from release_assets.destinations.package_index.trusted_publishing import (
+    MintedTokens,
+    audience_url,
+    check_identity,
+)
 from release_assets.destinations.package_index.uploading import upload, upload_failure
 from release_assets.destinations.package_index.waiting import wait_until_served
 
 __all__ = [
     "IndexFile",
+    "MintedTokens",
+    "audience_url",
     "check_access",
+    "check_identity",
     "download",
     "files_of",
     "login_of",

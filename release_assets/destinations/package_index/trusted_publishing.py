@@ -94,7 +94,7 @@ def check_identity(upload_url: str) -> str:
 
 def find_identity(upload_url: str) -> Identity:
     """Return the identity for the index's audience. Raises PermanentError where there is none."""
-    url = _address(upload_url, "audience")
+    url = audience_url(upload_url)
     answer = exchange("GET", url, seconds=bounds.BOUNDS.page_seconds, limit=MEBIBYTE, headers={})
     audience = _content(answer, ()).get("audience") if answer.status == 200 else None
     if answer.status >= 400 and answer.status not in {404, 405}:
@@ -193,7 +193,8 @@ def mint_failure(
     words = "; ".join(
         f"{error.get('code')}: {error.get('description', '')}".rstrip(": ") for error in errors[:5]
     )
-    words = without([identity.token], one_line(words or str(content.get("message") or ""), 600))
+    # Before it is cut: half a token would not be recognized.
+    words = one_line(without([identity.token], words or str(content.get("message") or "")), 600)
     problem = f"{said} {words}".rstrip() + f" The identity is {identity.words}."
     if "not-enabled" in codes:
         return TransientError(problem, CLOSED_REMEDY)
@@ -216,6 +217,11 @@ def _register(upload_url: str, project: str) -> str:
         f"(a new project at https://{host}/manage/account/publishing/). Its repository, workflow file and "
         "environment must be those of this job."
     )
+
+
+def audience_url(upload_url: str) -> str:
+    """Return the address at which the index returns the audience that an identity must have."""
+    return _address(upload_url, "audience")
 
 
 def _address(upload_url: str, name: str) -> str:

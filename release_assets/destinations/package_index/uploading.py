@@ -27,17 +27,19 @@ def upload(
     token: str,
     path: Path,
     *,
-    token_env: str,
+    token_env: str | None,
     log: Callable[[str], None],
     timeout: float | None = None,
     username: str = USER,
     certificate: str | None = None,
+    attestation: Path | None = None,
 ) -> None:
     """Upload one file with `twine upload`, and give its failure a name.
 
-    `token_env` is the variable that the token came from, for the words of an error. `timeout` is seconds
-    for all of it; None allows for a slow line. `username` goes with the token. `certificate` is a PEM file
-    with a client certificate and its key. Returns when twine reports success: only observing proves it.
+    `token_env` is the variable that the token came from, for the words of an error; None is a minted one.
+    `timeout` is seconds for all of it; None allows for a slow line. `username` goes with the token.
+    `certificate` is a PEM file with a client certificate and its key. `attestation` is a file next to `path`,
+    which is uploaded with it. Returns when twine reports success: only observing proves it.
     Raises ConflictError, TransientError (observe, then try again) or PermanentError.
     """
     if timeout is None:
@@ -53,12 +55,10 @@ def upload(
             TWINE_PASSWORD=token,
             TWINE_REPOSITORY_URL=upload_url,
         )
-        argv = [
-            *("twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar"),
-            *(["--client-cert", certificate] if certificate is not None else []),
-            "--",
-            str(path),
-        ]
+        argv = ["twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar"]
+        argv += ["--client-cert", certificate] if certificate is not None else []
+        argv += ["--attestations"] if attestation is not None else []
+        argv += ["--", str(path), *([str(attestation)] if attestation is not None else [])]
         log(f"uploading {path.name} to {upload_url}")
         try:
             process.run(
@@ -80,7 +80,7 @@ def upload(
             raise failure from None  # it has the server's words as they came
 
 
-def upload_failure(said: str, filename: str, upload_url: str, token_env: str) -> ReleaseError:
+def upload_failure(said: str, filename: str, upload_url: str, token_env: str | None) -> ReleaseError:
     """Return the error that the end of twine's output means.
 
     twine 7 prints `HTTPError: 400 Bad Request from URL` and, below it, the reason phrase, where PyPI puts
@@ -113,7 +113,9 @@ def upload_failure(said: str, filename: str, upload_url: str, token_env: str) ->
         return PermanentError(
             problem,
             f"Check the token in {token_env}: is it set for this index, not expired, and allowed to upload "
-            "this project?",
+            "this project?"
+            if token_env
+            else "Check at the index whether this job is a registered publisher of this very project.",
         )
     return for_status(status, problem, "See the index's words above.")
 
