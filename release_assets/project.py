@@ -395,6 +395,37 @@ class Sign(Declared):
         description="The environment variable that holds the key's password.",
         examples=["MYPACKAGE_COSIGN_PASSWORD"],
     )
+    public_key: str | None = Field(
+        default=None,
+        description=(
+            "The public half of the key, in PEM. `release-assets verify` checks signatures with it, where "
+            "nobody has the private key."
+        ),
+        examples=["-----BEGIN PUBLIC KEY-----\n...\n-----END PUBLIC KEY-----\n"],
+    )
+    identity: str | None = Field(
+        default=None,
+        description=(
+            "The identity in the certificate of a keyless signature, for `release-assets verify`; {tag} is "
+            "replaced."
+        ),
+        examples=["https://github.com/me/mypackage/.github/workflows/release.yml@refs/tags/{tag}"],
+    )
+    issuer: str | None = Field(
+        default=None,
+        description="The issuer of that identity, for `release-assets verify`.",
+        examples=["https://token.actions.githubusercontent.com"],
+    )
+
+    @model_validator(mode="after")
+    def _name_one_signer(self) -> Sign:
+        if (self.identity is None) != (self.issuer is None):
+            raise ValueError("identity and issuer belong together; set both or none")
+        if self.identity is not None and (self.key_env or self.public_key):
+            raise ValueError("a signature is by key or keyless: remove identity and issuer, or the keys")
+        if self.public_key is not None and "PRIVATE" in self.public_key:
+            raise ValueError("public_key holds a private key; the YAML never holds a secret")
+        return self
 
 
 class Image(Destination):
