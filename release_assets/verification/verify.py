@@ -11,7 +11,6 @@ import dagster as dg
 
 from release_assets.audit.drift import drift
 from release_assets.destinations import buildx
-from release_assets.destinations.github import PublishedRelease
 from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Manifest, parse_repository
 from release_assets.distributions.store import sha256_of
@@ -88,7 +87,8 @@ def verify_release(
         elif not files:
             words = f"{project.index_for(release.channel).simple_url} serves no file of {release.version}"
             report.findings.append(Finding(FILES, str(release.version), Verdict.FAILED, words))
-        report.findings += _files(step, seen, files, folder, published, recorded, log)
+        addresses: list[str] = []
+        report.findings += _files(step, seen, files, folder, published, addresses, recorded, log)
         for name, path in published.items():
             report.findings.append(attestation(files[name], path, project.github.repository))
         digest = None
@@ -96,8 +96,7 @@ def verify_release(
             digest = _images(report, step, project.image, seen, rebuild=rebuild, log=log)
         if rebuild:
             report.findings += rebuild_package(step, published, log)
-    assets = [asset.url for asset in seen.github.assets] if isinstance(seen.github, PublishedRelease) else []
-    report.commands = commands(project, release, files, image=digest, assets=assets)
+    report.commands = commands(project, release, files, image=digest, assets=addresses)
     return report
 
 
@@ -125,10 +124,14 @@ def _files(
     files: Mapping[str, IndexFile],
     folder: Path,
     published: dict[str, Path],
+    addresses: list[str],
     recorded: Mapping[str, Mapping[str, Any]],
     log: Log,
 ) -> Iterator[Finding]:
-    """Yield what the places hold of the release's files; add those of the index to `published`."""
+    """Yield what the places hold of the release's files.
+
+    Those of the index are added to `published`, and where the release's others are to `addresses`.
+    """
     project, release = step.project, step.release
     index = project.index_for(release.channel)
     found, problems = download_index(files, folder, limit=index.largest_file, log=log)
@@ -146,6 +149,7 @@ def _files(
     elif hub is not None:
         held, sums, problems = download_assets(hub, log=log)
         yield from problems
+        addresses += [asset.url for asset in hub.assets if asset.name in held and held[asset.name].downloaded]
         places["GitHub"] = held
         places[SUMS] = {name: Held(sha256, True) for name, sha256 in sums.items()}
         with step.folder() as scratch:
