@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from release_assets.distributions.isolation import is_available
+from release_assets.process import environment, run
 from release_assets_tests.image_builds import Builds, image_builds
 from release_assets_tests.maintainer import NewMaintainer, Stands
 from tools.sandbox import Sandbox, SandboxError, system
@@ -202,3 +203,18 @@ def without_git_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             if program.name != "git-lfs" and not link.is_symlink():
                 link.symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a key pair of cosign's, which is installed where it is missing."""
+    with skipped_where_impossible():
+        system.install(system.missing_packages(system.COSIGN), why="signed images", say=print)
+    folder = tmp_path_factory.mktemp("keys")
+    run(
+        ["cosign", "generate-key-pair"],
+        env=environment(COSIGN_PASSWORD="the-password"),
+        timeout=60,
+        directory=folder,
+    )
+    return folder
