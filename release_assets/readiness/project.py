@@ -17,7 +17,7 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.preflight import Need, needs
 from release_assets.process import environment
-from release_assets.project import GitHub, Image, PackageIndex, Project, Scan
+from release_assets.project import GitHub, GitLab, Image, PackageIndex, Project, Scan
 from release_assets.readiness.row import Look, Row
 from release_assets.rules.tags import Channel, release_versions
 from release_assets.secrets import read_secrets
@@ -35,12 +35,12 @@ def looks(project: Project) -> Iterator[Look]:
     titles = {
         "index": project.index.title if project.index.is_warehouse else "package index",
         "test_index": project.test_index.title if project.test_index.is_warehouse else "test index",
-        "github": "GitHub",
+        project.page.host.lower(): project.page.host,
     }
-    tokens: dict[str, PackageIndex | GitHub] = {
+    tokens: dict[str, PackageIndex | GitHub | GitLab] = {
         "index": project.index,
         "test_index": project.test_index,
-        "github": project.github,
+        project.page.host.lower(): project.page,
     }
     pages = {"index": project.index.simple_url, "test_index": project.test_index.simple_url}
     asked = {need.what: need for channel in Channel for need in needs(project, channel)}

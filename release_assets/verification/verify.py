@@ -90,7 +90,7 @@ def verify_release(
         addresses: list[str] = []
         report.findings += _files(step, seen, files, folder, published, addresses, recorded, log)
         for name, path in published.items():
-            report.findings.append(attestation(files[name], path, project.github.repository))
+            report.findings.append(attestation(files[name], path, project.page.repository))
         digest = None
         if project.image is not None:
             digest = _images(report, step, project.image, seen, rebuild=rebuild, log=log)
@@ -142,22 +142,22 @@ def _files(
     }
     hub = seen.github
     if isinstance(hub, Hidden):
-        yield _hidden("GitHub release", hub)
+        yield _hidden(f"{project.page.host} release", hub)
     elif hub is None and release.channel is not Channel.TEST:
-        words = f"{project.github.repository} has no release for {release.tag}"
-        yield Finding(FILES, "GitHub release", Verdict.FAILED, words)
+        words = f"{project.page.repository} has no release for {release.tag}"
+        yield Finding(FILES, f"{project.page.host} release", Verdict.FAILED, words)
     elif hub is not None:
         held, sums, problems = download_assets(hub, log=log)
         yield from problems
         addresses += [asset.url for asset in hub.assets if asset.name in held and held[asset.name].downloaded]
-        places["GitHub"] = held
+        places[project.page.host] = held
         places[SUMS] = {name: Held(sha256, True) for name, sha256 in sums.items()}
         with step.folder() as scratch:
             try:
                 extra = extra_assets(
                     step.mirror,
                     release.commit,
-                    project.github.assets,
+                    project.page.assets,
                     taken=[*files, SUMS],
                     folder=scratch,
                     log=step.output,

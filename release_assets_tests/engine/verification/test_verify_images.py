@@ -25,6 +25,7 @@ def imaged(
     maintainer.attributes["image"] |= {
         "platforms": ["linux/amd64"],
         "reproducible": True,
+        "version_command": ["cat", "/readme"],
         "sign": {
             "key_env": "SIGNING_KEY",
             "password_env": "SIGNING_PASSWORD",
@@ -34,7 +35,7 @@ def imaged(
     maintainer.variables |= {
         "SIGNING_KEY": (keys / "cosign.key").read_text(), "SIGNING_PASSWORD": "the-password"
     }  # fmt: skip
-    maintainer.tag("v1.0.0", "1.0.0")
+    maintainer.tag("v1.0.0", "1.0.0", **{"README.md": "1.0.0"})
     outcome = maintainer.materialize("v1.0.0")
     assert outcome.success, outcome.said
     return open_terminal(maintainer, tmp_path_factory.mktemp("stranger"))
