@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from release_assets_tests.cli.conftest import Terminal, open_terminal
 from release_assets_tests.maintainer import NewMaintainer, Stands
+from release_assets_tests.terminal import Terminal, open_terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
