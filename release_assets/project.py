@@ -448,10 +448,10 @@ class Sign(Declared):
     public_key: str | None = Field(
         default=None,
         description=(
-            "The public half of the key, in PEM. `release-assets verify` checks signatures with it, where "
-            "nobody has the private key."
+            "The public half of the key, in PEM or its base64 alone. `release-assets verify` checks "
+            "signatures with it, where nobody has the private key."
         ),
-        examples=["-----BEGIN PUBLIC KEY-----\n...\n-----END PUBLIC KEY-----\n"],
+        examples=["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEExampleExample=="],
     )
     identity: str | None = Field(
         default=None,
@@ -469,13 +469,18 @@ class Sign(Declared):
 
     @model_validator(mode="after")
     def _name_one_signer(self) -> Sign:
-        if (self.identity is None) != (self.issuer is None):
-            raise ValueError("identity and issuer belong together; set both or none")
         if self.identity is not None and (self.key_env or self.public_key):
             raise ValueError("a signature is by key or keyless: remove identity and issuer, or the keys")
         if self.public_key is not None and "PRIVATE" in self.public_key:
             raise ValueError("public_key holds a private key; the YAML never holds a secret")
         return self
+
+    @property
+    def public_pem(self) -> str | None:
+        """Return the public key in PEM, None where none is declared."""
+        if self.public_key is None or "BEGIN" in self.public_key:
+            return self.public_key
+        return f"-----BEGIN PUBLIC KEY-----\n{self.public_key.strip()}\n-----END PUBLIC KEY-----\n"
 
 
 class Image(Destination):

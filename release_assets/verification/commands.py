@@ -62,9 +62,9 @@ def _signature(project: Project, tag: str, image: str) -> list[str]:
             f"cosign verify --certificate-identity {shlex.quote(how.identity.replace('{tag}', tag))} "
             f"--certificate-oidc-issuer {shlex.quote(how.issuer)} {shlex.quote(image)}"
         ]
-    if how.public_key is not None:
+    if how.public_pem is not None:
         return [
-            f"printf %s {shlex.quote(how.public_key)} > cosign.pub",
+            f"printf %s {shlex.quote(how.public_pem)} > cosign.pub",
             f"cosign verify --key cosign.pub --insecure-ignore-tlog=true {shlex.quote(image)}",
         ]
     return [f"cosign verify --key cosign.pub --insecure-ignore-tlog=true {shlex.quote(image)}"]

@@ -100,8 +100,8 @@ def signature(
     try:
         if how.identity is not None and how.issuer is not None:
             signer: cosign.Signer = cosign.Identity(how.identity.replace("{tag}", tag), how.issuer)
-        elif how.public_key is not None:
-            signer = cosign.PublicKey(how.public_key)
+        elif how.public_pem is not None:
+            signer = cosign.PublicKey(how.public_pem)
         elif how.key_env is not None and (private := read_secret(how.key_env)):
             key = cosign.Key(private, read_secret(how.password_env) or "", how.key_env)
             signer = cosign.PublicKey(cosign.public_key(key, env, secrets=secrets))
