@@ -17,7 +17,7 @@ TOKEN = "glpat-of-the-stand-in"
 
 @dataclass
 class GitLab:
-    """What it holds of its one project, and what it does next instead of answering."""
+    """The content of its one project, and the failures that come next."""
 
     url: str = ""
     project: str = "group/sub/sample"
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         lab.asked.append(f"{self.command} {parts.path.removeprefix(here) or '/'}")
         is_write = self.command != "GET"
         if is_write and lab.fails:
-            self._answer(lab.fails.pop(0), {"message": "it is unwell"})
+            self._answer(lab.fails.pop(0), {"message": "it fails"})
             return
         if self.headers.get("authorization") != f"Bearer {TOKEN}":
             # As GitLab: a wrong token is refused, and without one a private project is not there.

@@ -86,7 +86,7 @@ class ReleasesAnswer:
 
 
 class ReleaseHost(Protocol):
-    """Where release pages are: all that the graph and its sensor need of it.
+    """A host of release pages: all that the graph and its sensor need of it.
 
     Every method raises TransientError where the host is unreachable and PermanentError where it refuses.
     """

@@ -26,7 +26,7 @@ LINE_LIMIT = 160  # characters of a line that is shown
 
 
 class Likeness(StrEnum):
-    """How close a rebuilt archive is to the published one."""
+    """The closeness of a rebuilt archive to the published one."""
 
     IDENTICAL = "the same bytes"
     PACKED_ANOTHER_WAY = "the same files, packed another way"
@@ -261,7 +261,7 @@ def _read(stream: IO[bytes]) -> tuple[str, str | None]:
 
 
 def _container(file: Path) -> str:
-    """Return what the beginning of a gzip file tells of how it was packed; the size of other archives."""
+    """Return a gzip file's size and the time in its header; the size of other archives."""
     with file.open("rb") as stream:
         head = stream.read(10)
     size = f"{file.stat().st_size} bytes"

@@ -42,7 +42,7 @@ NODES = ("version", "pypi_publication", "github_release", "manifest_list")
 
 @dataclass
 class Report:
-    """What was found, and how anybody finds the same."""
+    """The findings, and the commands with which anybody finds the same."""
 
     findings: list[Finding] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)

@@ -175,6 +175,7 @@ def test_a_runs_pod_names_the_builders_and_has_no_rights(job: dict[str, Any]) ->
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert (pod["hostUsers"], container["securityContext"]["procMount"]) == (False, "Unmasked")
     script = builders["args"][0]
     assert "--driver remote" in script
     assert "servername=buildkit-$arch" in script

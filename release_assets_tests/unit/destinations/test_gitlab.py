@@ -85,7 +85,7 @@ def test_a_server_that_fails_is_asked_again(lab: GitLab, wanted: WantedRelease, 
     lab.fails = [502, 429]
     host(lab).publish_release(wanted, said.append)
     assert "v1.0" in lab.releases
-    assert any("GitLab answered 502: it is unwell. Looking again in 1 s." in line for line in said)
+    assert any("GitLab answered 502: it fails. Looking again in 1 s." in line for line in said)
 
 
 def test_a_server_that_keeps_failing_is_an_error(lab: GitLab, wanted: WantedRelease, said: list[str]) -> None:

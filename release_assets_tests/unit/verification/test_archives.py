@@ -1,4 +1,4 @@
-"""What differs between a published archive and a rebuilt one, and whether that is harmless."""
+"""Differences between a published archive and a rebuilt one, and which of them are harmless."""
 
 from __future__ import annotations
 

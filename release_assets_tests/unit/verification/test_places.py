@@ -1,4 +1,4 @@
-"""Whether the places of a release agree, and what its provenance and its publishers prove."""
+"""The agreement of a release's places, and what its provenance and its publishers prove."""
 
 from __future__ import annotations
 
