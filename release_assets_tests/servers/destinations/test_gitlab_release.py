@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from release_assets.nodes.metadata import rows_of
 from release_assets.sensors import github_releases
 from release_assets_tests.gitlab_server import TOKEN, GitLab, gitlab_server
 from release_assets_tests.maintainer import RELEASE_HALF, Maintainer, NewMaintainer, Stands
@@ -46,7 +47,7 @@ def test_the_graph_publishes_and_resumes_on_gitlab(maintainer: Maintainer, lab: 
     metadata = outcome.metadata("github_release")
     assert metadata["release"] == f"{lab.url}/{lab.project}/-/releases/v1.0.0"
     names = {f"{maintainer.name}-1.0.0.tar.gz", f"{maintainer.name}-1.0.0-py3-none-any.whl", "SHA256SUMS"}
-    assert {row["file"] for row in metadata["assets"]} == names
+    assert {row["file"] for row in rows_of(metadata, "assets")} == names
     assert set(lab.names()) == names
     assert lab.releases["v1.0.0"]["commit"]["id"] == commit
     assert "sha256" in lab.releases["v1.0.0"]["description"].lower()
