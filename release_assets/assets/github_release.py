@@ -155,7 +155,7 @@ def _body(step: Step, distributions: Sequence[Distribution], scratch: Path) -> s
         text = _host(step).generated_notes(release.tag, previous)
         notes = Notes(text, compare_page(project, previous, release.tag))
     template = template_of(project, release, step.mirror)
-    limit = _host(step).body_limit
+    limit = release_host(project.page, None).body_limit
     return release_body(project, release, distributions, notes, template=template, limit=limit)
 
 
