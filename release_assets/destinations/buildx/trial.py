@@ -11,7 +11,7 @@ from pathlib import Path
 from release_assets.destinations.buildx.engine import choose_engine
 from release_assets.destinations.buildx.error_origin import Failure
 from release_assets.destinations.buildx.failures import build_failure
-from release_assets.destinations.buildx.progress import Log, Progress
+from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
 from release_assets.destinations.buildx.request import BuildRequest, build_arguments, check_request
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
@@ -30,8 +30,8 @@ def try_build(
     secrets: list[str],
     timeout: float,
     layout: Path | None = None,
-) -> None:
-    """Build an image as `build` does, and keep it nowhere but in the engine's own cache.
+) -> tuple[BuiltStep, ...]:
+    """Build an image as `build` does, keep it nowhere but in the engine's own cache, and return its steps.
 
     With `layout` it is also written there, as a tar file of an OCI image layout, and without attestations.
     `timeout` is seconds. Raises PermanentError or TransientError with the failing step's name and the end of
@@ -43,9 +43,9 @@ def try_build(
     check_request(engine, request)
     progress = Progress(lambda line: log(redact(line, secrets)))
     with tempfile.TemporaryDirectory(prefix="buildx-") as folder:
-        output = NOWHERE if layout is None else layout_output(layout, reproducible=request.reproducible)
+        options = NOWHERE if layout is None else layout_output(layout, reproducible=request.reproducible)
         arguments = build_arguments(request, Path(folder, "metadata.json"), engine)
-        arguments = trial_arguments(arguments, output)
+        arguments = trial_arguments(arguments, options)
         try:
             run(
                 [*engine.docker, *engine.buildx, *arguments],
@@ -64,6 +64,7 @@ def try_build(
             output = [redact(line, secrets) for line in failure.output]
             failure = Failure(failure.step, redact(failure.said, secrets), output)
             raise build_failure(failure, request) from None
+    return tuple(progress.steps())
 
 
 def layout_output(layout: Path, *, reproducible: bool) -> list[str]:
