@@ -1,4 +1,4 @@
-"""What a verification says of the record and of images, and the commands that it prints."""
+"""A verification's words about the record and the images, and the commands that it prints."""
 
 from __future__ import annotations
 
