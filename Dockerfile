@@ -37,7 +37,7 @@ RUN --mount=type=secret,id=ca_bundle \
  && rm /tmp/uv.txt \
  && uv pip install --quiet --no-cache --compile-bytecode --require-hashes \
     --constraint /source/requirements.lock \
-    --extra alerts --extra postgres --extra s3 --extra webhook -r /source/pyproject.toml
+    --extra alerts --extra kubernetes --extra postgres --extra s3 --extra webhook -r /source/pyproject.toml
 
 # The code comes last, since it changes most: what is above stays in the cache.
 RUN --mount=type=secret,id=ca_bundle \

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -464,31 +464,13 @@ def _without_default(schema: JsonDict) -> None:
     schema.pop("default")
 
 
-class GitHub(Destination):
-    """The repository on GitHub (or GitHub Enterprise) that gets the release."""
+class ReleasePage(Destination):
+    """The page of a release on GitHub or GitLab: its title, its text and its files."""
 
-    api_url: str = Field(
-        default="https://api.github.com",
-        description="The address of GitHub's API; that of GitHub Enterprise ends in /api/v3.",
-        examples=["https://github.example/api/v3"],
-    )
-    repository: str = Field(
-        default="",  # Project fills it in, so that no editor and no `dg check` requires it
-        description="owner/name. Derived from the project's `repository` where that is on github.com.",
-        examples=["me/mypackage"],
-        json_schema_extra=_without_default,
-    )
-    token_env: VariableName = Field(
-        default="GITHUB_TOKEN",
-        description="The environment variable that holds a token with `Contents: write`.",
-        examples=["MYPACKAGE_GITHUB_TOKEN"],
-    )
+    host: ClassVar[str]  # GitHub or GitLab, for people
 
-    title: str = Field(
-        default="Release {tag}",
-        description="The release's title. {tag}, {version} and {name} (the package's) are replaced.",
-        examples=["{name} {version}"],
-    )
+    api_url: str
+
     notes: Literal["none", "commits", "changelog", "github"] = Field(
         default="none",
         description=(
@@ -496,6 +478,11 @@ class GitHub(Destination):
             "with the repository's cliff.toml), the changelog's section, or GitHub. `none` leaves it out."
         ),
         examples=["changelog"],
+    )
+    title: str = Field(
+        default="Release {tag}",
+        description="The release's title. {tag}, {version} and {name} (the package's) are replaced.",
+        examples=["{name} {version}"],
     )
     changelog: RepositoryPath | None = Field(
         default=None,
@@ -516,6 +503,53 @@ class GitHub(Destination):
         examples=[["install.sh", "schema/*.json"]],
     )
 
+    @field_validator("title")
+    @classmethod
+    def _uses_known_placeholders(cls, title: str) -> str:
+        unknown = [
+            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
+        ]
+        if unknown:
+            raise ValueError(
+                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
+            )
+        if not title.strip() or not title.isprintable():
+            raise ValueError("a title is one line of text")
+        return title
+
+    @model_validator(mode="after")
+    def _use_tls(self) -> ReleasePage:
+        self._check_tls(self.api_url)
+        return self
+
+    @property
+    def reads_the_repository(self) -> bool:
+        """Return whether the release's page takes anything from the repository's files or history."""
+        return self.notes in {"commits", "changelog"} or self.template is not None or bool(self.assets)
+
+
+class GitHub(ReleasePage):
+    """The repository on GitHub (or GitHub Enterprise) that gets the release."""
+
+    host: ClassVar[str] = "GitHub"
+
+    api_url: str = Field(
+        default="https://api.github.com",
+        description="The address of GitHub's API; that of GitHub Enterprise ends in /api/v3.",
+        examples=["https://github.example/api/v3"],
+    )
+    repository: str = Field(
+        default="",  # Project fills it in, so that no editor and no `dg check` requires it
+        description="owner/name. Derived from the project's `repository` where that is on github.com.",
+        examples=["me/mypackage"],
+        json_schema_extra=_without_default,
+    )
+    token_env: VariableName = Field(
+        default="GITHUB_TOKEN",
+        description="The environment variable that holds a token with `Contents: write`.",
+        examples=["MYPACKAGE_GITHUB_TOKEN"],
+    )
+
     latest: bool = Field(
         default=True,
         description=(
@@ -532,29 +566,45 @@ class GitHub(Destination):
             raise ValueError("expected owner/name")
         return repository
 
-    @field_validator("title")
-    @classmethod
-    def _uses_known_placeholders(cls, title: str) -> str:
-        unknown = [
-            name for name in re.findall(r"\{([^{}]*)\}", title) if name not in {"tag", "version", "name"}
-        ]
-        if unknown:
-            raise ValueError(
-                f"{{{unknown[0]}}} is unknown in a title; known are {{tag}}, {{version}} and {{name}}"
-            )
-        if not title.strip() or not title.isprintable():
-            raise ValueError("a title is one line of text")
-        return title
 
-    @model_validator(mode="after")
-    def _use_tls(self) -> GitHub:
-        self._check_tls(self.api_url)
-        return self
+class GitLab(ReleasePage):
+    """The project on GitLab (gitlab.com or a server of one's own) that gets the release."""
+
+    host: ClassVar[str] = "GitLab"
+
+    api_url: str = Field(
+        default="https://gitlab.com/api/v4",
+        description="The address of GitLab's API; it ends in /api/v4.",
+        examples=["https://gitlab.example/api/v4"],
+    )
+    project: str = Field(
+        description="The project's path, with its groups.",
+        examples=["group/subgroup/mypackage"],
+    )
+    token_env: VariableName = Field(
+        default="GITLAB_TOKEN",
+        description="The environment variable that holds a token with the scope `api`, role Developer.",
+        examples=["MYPACKAGE_GITLAB_TOKEN"],
+    )
+
+    @field_validator("project")
+    @classmethod
+    def _is_a_path(cls, path: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)+", path):
+            raise ValueError("expected group/project, as in the project's address")
+        return path
+
+    @field_validator("notes")
+    @classmethod
+    def _has_no_generated_notes(cls, notes: str) -> str:
+        if notes == "github":
+            raise ValueError("GitLab generates no notes; use commits or changelog")
+        return notes
 
     @property
-    def reads_the_repository(self) -> bool:
-        """Return whether the release's page takes anything from the repository's files or history."""
-        return self.notes in {"commits", "changelog"} or self.template is not None or bool(self.assets)
+    def repository(self) -> str:
+        """Return the project's path, as GitHub's owner/name."""
+        return self.project
 
 
 class Scan(Declared):
@@ -585,6 +635,42 @@ class Sign(Declared):
         description="The environment variable that holds the key's password.",
         examples=["MYPACKAGE_COSIGN_PASSWORD"],
     )
+    public_key: str | None = Field(
+        default=None,
+        description=(
+            "The public half of the key, in PEM or its base64 alone. `release-assets verify` checks "
+            "signatures with it, where nobody has the private key."
+        ),
+        examples=["MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEExampleExample=="],
+    )
+    identity: str | None = Field(
+        default=None,
+        description=(
+            "The identity in the certificate of a keyless signature, for `release-assets verify`; {tag} is "
+            "replaced."
+        ),
+        examples=["https://github.com/me/mypackage/.github/workflows/release.yml@refs/tags/{tag}"],
+    )
+    issuer: str | None = Field(
+        default=None,
+        description="The issuer of that identity, for `release-assets verify`.",
+        examples=["https://token.actions.githubusercontent.com"],
+    )
+
+    @model_validator(mode="after")
+    def _name_one_signer(self) -> Sign:
+        if self.identity is not None and (self.key_env or self.public_key):
+            raise ValueError("a signature is by key or keyless: remove identity and issuer, or the keys")
+        if self.public_key is not None and "PRIVATE" in self.public_key:
+            raise ValueError("public_key holds a private key; the YAML never holds a secret")
+        return self
+
+    @property
+    def public_pem(self) -> str | None:
+        """Return the public key in PEM, None where none is declared."""
+        if self.public_key is None or "BEGIN" in self.public_key:
+            return self.public_key
+        return f"-----BEGIN PUBLIC KEY-----\n{self.public_key.strip()}\n-----END PUBLIC KEY-----\n"
 
 
 class Mirror(Destination):
@@ -1084,7 +1170,12 @@ class Project(Declared):
         description="The package index of test releases; TestPyPI by default.",
         examples=[{"token_env": "MYPACKAGE_TEST_PYPI_TOKEN"}],
     )
-    github: GitHub = Field(
+    gitlab: GitLab | None = Field(
+        default=None,
+        description="The project on GitLab that gets the release, instead of `github`.",
+        examples=[{"project": "me/mypackage"}],
+    )
+    github: GitHub | None = Field(
         default_factory=_no_block,
         validate_default=True,
         description="The repository on GitHub that gets the release. Derived from `repository`.",
@@ -1145,15 +1236,30 @@ class Project(Declared):
     @classmethod
     def _find_github_by_the_repository(cls, block: Any, info: ValidationInfo) -> Any:
         remote = info.data.get("repository")
+        if not block and ("gitlab" not in info.data or info.data["gitlab"] is not None):
+            return None  # it is on GitLab; a mistake there is told by itself
         if remote is None or not isinstance(block, dict) or "repository" in block:
             return block  # a repository that is refused is told by itself
         match = re.search(r"github\.com[:/]+([\w.-]+/[\w.-]+?)(\.git)?/?$", remote)
         if match is None:
             raise ValueError(
                 f"github.repository is missing, and {shown(remote)} does not tell it; "
-                "add `github: {repository: owner/name}`"
+                "add `github: {repository: owner/name}`, or `gitlab: {project: group/name}`"
             )
         return block | {"repository": match[1]}
+
+    @model_validator(mode="after")
+    def _publish_one_page(self) -> Project:
+        if self.gitlab is not None and self.github is not None:
+            raise ValueError("github and gitlab are both declared; a release has one page")
+        return self
+
+    @property
+    def page(self) -> GitHub | GitLab:
+        """Return where the release's page is: GitLab where it is declared, else GitHub."""
+        page = self.gitlab or self.github
+        assert page is not None  # noqa: S101  (github is derived, or is an error)
+        return page
 
     @model_validator(mode="after")
     def _fetch_encrypted(self) -> Project:
@@ -1179,7 +1285,7 @@ class Project(Declared):
     @property
     def secret_variables(self) -> list[str]:
         """Return the names of all variables that hold a secret. Image addresses hold the user name."""
-        named = [*self.index.secret_variables, *self.test_index.secret_variables, self.github.token_env]
+        named = [*self.index.secret_variables, *self.test_index.secret_variables, self.page.token_env]
         if self.image is not None:
             named += [place.token_env for place in self.image.places]
             named += self.image.secrets.values()

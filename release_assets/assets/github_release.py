@@ -10,7 +10,9 @@ from pathlib import Path
 import dagster as dg
 
 from release_assets.checks.audit import AS_RECORDED, DRIFT
-from release_assets.destinations import github
+from release_assets.destinations.github import lacking_words
+from release_assets.destinations.release_hosts import release_host
+from release_assets.destinations.releases import ReleaseHost, WantedAsset, WantedRelease
 from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
@@ -23,7 +25,7 @@ from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import release_body, release_title
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import Notes, compare_page, release_notes, template_of
-from release_assets.project import Project
+from release_assets.project import GitHub, Project
 from release_assets.rules.tags import Channel, Release, release_versions
 from release_assets.text import redact
 
@@ -34,11 +36,11 @@ def github_release_node(project: Project) -> Node:
         work=github_release,
         name="github_release",
         deps=["pypi_publication"],
-        kinds={"github"},
+        kinds={project.page.host.lower()},
         description=described(
-            f"Publishes the release in {project.github.repository} with its notes, the distributions and "
+            f"Publishes the release in {project.page.repository} with its notes, the distributions and "
             "their SHA256SUMS. It is a draft until every file is attached. A test release has none.",
-            needs=[f"{project.github.token_env}, which may write the repository's contents"],
+            needs=[f"{project.page.token_env}, which may write releases"],
             again="a release that is complete is left as it is, and a draft is completed.",
         ),
         pool=project.pool,
@@ -63,7 +65,7 @@ def github_release(step: Step) -> Recorded:
 def _published_release(step: Step) -> Recorded:
     release = step.release
     if release.channel is Channel.TEST:
-        step.say("a test release has no GitHub release")
+        step.say(f"a test release has no {step.project.page.host} release")
         return Recorded(
             data_version="none",
             metadata={"release": "none: test releases go to the test index only"},
@@ -77,14 +79,14 @@ def _published_release(step: Step) -> Recorded:
             extra = extra_assets(
                 step.mirror,
                 release.commit,
-                step.project.github.assets,
+                step.project.page.assets,
                 taken=[*(file.name for file in files), "SHA256SUMS"],
                 folder=scratch,
                 log=step.output,
             )
         sums = folder / "SHA256SUMS"
         sums.write_text(sha256sums([*files, *extra]), encoding="utf-8")
-        wanted = github.WantedRelease(
+        wanted = WantedRelease(
             tag=release.tag,
             commit=release.commit,
             name=release_title(step.project, release, distributions[0].name),
@@ -92,24 +94,15 @@ def _published_release(step: Step) -> Recorded:
             prerelease=release.channel is Channel.PRERELEASE,
             latest=is_latest(release, step),
             assets=tuple(
-                github.WantedAsset(path, path.stat().st_size, sha256_of(path))
-                for path in (*files, *extra, sums)
+                WantedAsset(path, path.stat().st_size, sha256_of(path)) for path in (*files, *extra, sums)
             ),
         )
         digest = sha256_of(sums)
         _check_what_comes(step, wanted)
-        token = step.secret(step.project.github.token_env, f"the release in {step.project.github.repository}")
-        published, seconds = github.publish_release(
-            github.connect(step.project.github.api_url, token),
-            step.project.github.repository,
-            wanted,
-            token_env=step.project.github.token_env,
-            log=step.say,
-        )
+        published, seconds, lacking = _host(step).publish_release(wanted, step.say)
     step.seconds.update(seconds)
-    plan = github.release_plan(published, wanted)
-    if plan.lacking:
-        step.context.log.warning(redact(github.lacking_words(published, plan), step.secrets))
+    if lacking:
+        step.context.log.warning(redact(lacking_words(published.url, lacking), step.secrets))
     step.say(f"published: {published.url}")
     return Recorded(
         data_version=digest,
@@ -117,7 +110,7 @@ def _published_release(step: Step) -> Recorded:
             "release": dg.MetadataValue.url(published.url),
             "title": published.name,
             "prerelease": published.prerelease,
-            **({"lacking for good": ", ".join(plan.lacking)} if plan.lacking else {}),
+            **({"lacking for good": ", ".join(lacking)} if lacking else {}),
             "commit": release.commit,
             "notes": dg.MetadataValue.md(published.body),
             "assets": table(
@@ -128,22 +121,17 @@ def _published_release(step: Step) -> Recorded:
     )
 
 
-def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:
+def _check_what_comes(step: Step, wanted: WantedRelease) -> None:
     """Try every credential that is still needed, unless the release is there already.
 
     The files may be on the index since long ago: then this is the first thing that cannot be undone.
     Raises PermanentError for what is refused. What is only out of reach now is told and not waited for: the
     files are out, and GitHub's release shall not lack for a registry that is unwell.
     """
-    hub = step.project.github
     with step.stage("preflight"):
         # What is refused here is told by the preflight, with all the rest.
         with contextlib.suppress(PermanentError):
-            token = step.secret(hub.token_env, f"the release in {hub.repository}")
-            observed, _ = github.find_release(
-                github.connect(hub.api_url, token), hub.repository, wanted.tag, token_env=hub.token_env
-            )
-            if github.release_plan(observed, wanted).is_done:
+            if _host(step).is_complete(wanted):
                 return
         try:
             check_destinations(step, index=False)
@@ -157,7 +145,8 @@ def is_latest(release: Release, step: Step) -> bool:
 
     No release is where the project leaves "Latest" to another package of the repository.
     """
-    if not step.project.github.latest:
+    page = step.project.page
+    if isinstance(page, GitHub) and not page.latest:
         return False
     versions = release_versions(step.remote_tags, step.project.tags.patterns)
     stable = {version for version in versions if not version.is_prerelease}
@@ -171,16 +160,19 @@ def sha256sums(files: Iterable[Path]) -> str:
 
 def _body(step: Step, distributions: Sequence[Distribution], scratch: Path) -> str:
     """Return the release's text. Raises PermanentError where the project's source of notes has none."""
-    project, release, hub = step.project, step.release, step.project.github
+    project, release = step.project, step.release
     folder = scratch / "notes"
     folder.mkdir()
     notes = release_notes(project, release, step.mirror, step.remote_tags, folder)
     if notes is None:
         previous = previous_release(release, step.remote_tags, project.tags.patterns)
-        token = step.secret(hub.token_env, f"the release in {hub.repository}")
-        text = github.generated_notes(
-            github.connect(hub.api_url, token), hub.repository, release.tag, previous, token_env=hub.token_env
-        )
+        text = _host(step).generated_notes(release.tag, previous)
         notes = Notes(text, compare_page(project, previous, release.tag))
     template = template_of(project, release, step.mirror)
-    return release_body(project, release, distributions, notes, template=template, limit=github.BODY_LIMIT)
+    limit = release_host(project.page, None).body_limit
+    return release_body(project, release, distributions, notes, template=template, limit=limit)
+
+
+def _host(step: Step) -> ReleaseHost:
+    page = step.project.page
+    return release_host(page, step.secret(page.token_env, f"the release in {page.repository}"))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from release_assets.checks.distribution import TWINE_CHECK
-from release_assets.distributions.files import build
-from release_assets.nodes.build import declared_environment
 from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
+from release_assets.nodes.package_build import build_sdist
 from release_assets.nodes.step import Step
 from release_assets.nodes.trial import INSTALLS
 from release_assets.project import Project
-from release_assets.rules.tags import shown_tags
 
 
 def sdist_node(project: Project) -> Node:
@@ -37,21 +35,5 @@ def sdist(step: Step) -> Recorded:
     kept = built_before(step, "sdist")
     if kept is not None:
         return recorded_distribution(step, kept, "kept")
-    commit = step.mirror.fetch(step.release.commit)
-    with step.folder() as scratch, step.folder() as settings:
-        environment = declared_environment(step, commit, settings)
-        with step.stage("checkout"):
-            tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns)
-            step.mirror.checkout(commit.sha, scratch / "source", step.output, tags=tags)
-        file = build(
-            "sdist",
-            scratch / "source" / step.project.package.directory,
-            scratch=scratch,
-            readable=[step.mirror.path],
-            cache=step.build_cache,
-            epoch=commit.epoch,
-            log=step.output,
-            seconds=step.seconds,
-            within=environment,
-        )
-        return check_and_keep(step, "sdist", file, environment.installed)
+    with step.folder() as scratch:
+        return check_and_keep(step, "sdist", *build_sdist(step, scratch))

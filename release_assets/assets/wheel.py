@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from release_assets.checks.distribution import TWINE_CHECK
-from release_assets.distributions.files import build, unpack_sdist
-from release_assets.nodes.build import declared_environment
 from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
+from release_assets.nodes.package_build import build_wheel
 from release_assets.nodes.step import Step
 from release_assets.nodes.trial import INSTALLS
 from release_assets.project import Project
@@ -37,22 +36,5 @@ def wheel(step: Step) -> Recorded:
     if kept is not None:
         return recorded_distribution(step, kept, "kept")
     source = step.kept("sdist")
-    commit = step.mirror.fetch(step.release.commit)
-    with step.folder() as scratch, step.folder() as settings:
-        environment = declared_environment(step, commit, settings)
-        unpacked = scratch / "source"
-        unpacked.mkdir()
-        with step.stage("unpack"):
-            tree = unpack_sdist(step.store.fetch(source, scratch), unpacked)
-        file = build(
-            "wheel",
-            tree,
-            scratch=scratch,
-            readable=[],
-            cache=step.build_cache,
-            epoch=commit.epoch,
-            log=step.output,
-            seconds=step.seconds,
-            within=environment,
-        )
-        return check_and_keep(step, "wheel", file, environment.installed)
+    with step.folder() as scratch:
+        return check_and_keep(step, "wheel", *build_wheel(step, step.store.fetch(source, scratch), scratch))

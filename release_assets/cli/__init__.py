@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "Show a release as the world has it, next to what was recorded.",
     "rebuild": "Build the images of TAG's release again, from its newest rebuild tag where it has one.",
     "rollback": "Point the floating tags that point to TAG's release back to the release before it.",
+    "verify": "Verify TAG's release from the public places alone.",
     "stats": "Show how the last releases went: success rate, durations, cache hit rate, lead time, retries.",
     "webhook": "Release a tag as soon as GitHub reports its push, and serve figures to Prometheus.",
     "schema": "Print the JSON schema of a project's defs.yaml.",

@@ -186,7 +186,7 @@ def _answer(project: Project, world: World, places: list[Place]) -> dict[str, An
 def _matrix(project: Project, overview: Overview, releases: int) -> list[str]:
     if not overview.rows:
         return [f"{escape(project.project)} has no release tag in {escape(project.repository)}."]
-    heads = ["release", title(project.index.upload_url), "GitHub"]
+    heads = ["release", title(project.index.upload_url), project.page.host]
     heads += ["images", "holds"] if project.image is not None else []
     rows = [[f"[bold]{escape(head)}[/]" for head in (*heads, "last run")]]
     for row in overview.rows:

@@ -84,7 +84,8 @@ def webhook(host: str, port: int, dagster_url: str, secret_env: str) -> None:
         handlers: dict[str, list[Handler]] = {}
         for project in projects.values():
             launcher = ProjectLauncher(project, instance, graphql)
-            handlers.setdefault(project.github.repository.lower(), []).append(launcher.handle)
+            if project.github is not None:
+                handlers.setdefault(project.github.repository.lower(), []).append(launcher.handle)
         watchdog = Watchdog(instance, [one for one in projects.values() if one.alerts is not None])
         app = Webhook(secret, handlers, FiguresCollector(instance, sorted(projects)), watchdog).app()
         shown = f"[{host}]" if ":" in host else host

@@ -36,6 +36,34 @@ class Key:
     key_env: str
 
 
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key in PEM: who has its private half is the signer."""
+
+    pem: str
+
+    @property
+    def name(self) -> str:
+        """The signer for people."""
+        return "the project's key"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The identity that a keyless signature's certificate holds, and who vouches for it."""
+
+    identity: str
+    issuer: str
+
+    @property
+    def name(self) -> str:
+        """The signer for people."""
+        return f"{self.identity} ({self.issuer})"
+
+
+Signer = PublicKey | Identity
+
+
 def check_installed(env: Mapping[str, str]) -> None:
     """Raise PermanentError where cosign is not installed, or does not run."""
     try:
@@ -66,21 +94,30 @@ def is_signed(
 
     Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
     """
-    public = public_key(key, env, secrets=secrets)
-    verify = [
-        "verify",
-        "--key",
-        f"env://{PUBLIC}",
-        "--insecure-ignore-tlog=true",
-        *_insecure(reference, allow_http),
-    ]
+    public = PublicKey(public_key(key, env, secrets=secrets))
+    return refusal_of(reference, public, env, secrets=secrets, allow_http=allow_http) is None
+
+
+def refusal_of(
+    reference: str, signer: Signer, env: Mapping[str, str], *, secrets: Sequence[str], allow_http: bool
+) -> str | None:
+    """Return why the image `name@sha256:…` has no valid signature of the signer; None where it has one.
+
+    A signature by key need not be in the public transparency log, a keyless one must be.
+    Raises PermanentError where cosign is missing, TransientError where the registry cannot be asked.
+    """
+    match signer:
+        case PublicKey(pem):
+            how, env = ["--key", f"env://{PUBLIC}", "--insecure-ignore-tlog=true"], {**env, PUBLIC: pem}
+        case Identity(identity, issuer):
+            how = ["--certificate-identity", identity, "--certificate-oidc-issuer", issuer]
     try:
-        _cosign([*verify, reference], key, {**env, PUBLIC: public}, secrets)
+        _cosign(["verify", *how, *_insecure(reference, allow_http), reference], None, env, secrets)
     except CommandFailedError as error:
         if PASSING.search(" ".join(error.tail)):
             raise TransientError(f"cosign cannot look at {reference}: {_said(error)}", AGAIN) from None
-        return False
-    return True
+        return _said(error)
+    return None
 
 
 def sign(

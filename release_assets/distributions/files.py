@@ -174,7 +174,7 @@ def unpack_sdist(sdist: Path, directory: Path) -> Path:
     Uses tarfile's data filter, so that no member leaves the folder, links out of it or is a device.
     """
     try:
-        with _opened_sdist(sdist) as archive:
+        with opened_sdist(sdist) as archive:
             for member in _bounded(archive, sdist):
                 archive.extract(member, directory, filter="data")
     except (*UNREADABLE, ValueError) as error:
@@ -209,7 +209,8 @@ class _BoundedGzip(gzip.GzipFile):
 
 
 @contextlib.contextmanager
-def _opened_sdist(file: Path) -> Iterator[tarfile.TarFile]:
+def opened_sdist(file: Path) -> Iterator[tarfile.TarFile]:
+    """Yield an sdist, or another .tar.gz, that is read forwards and refused where it is a bomb."""
     with _BoundedGzip(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         yield archive
 
@@ -219,11 +220,12 @@ def _bounded(archive: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
     total = 0
     for number, member in enumerate(archive):
         total += member.size
-        _refuse_bomb(file, total, number + 1)
+        refuse_bomb(file, total, number + 1)
         yield member
 
 
-def _refuse_bomb(file: Path, size: int, members: int) -> None:
+def refuse_bomb(file: Path, size: int, members: int) -> None:
+    """Raise PermanentError for an archive of more bytes or files than a distribution has."""
     if size > UNPACKED_LIMIT:
         raise PermanentError(
             f"{file.name} unpacks to more than {UNPACKED_LIMIT} bytes", "Make the distribution smaller."
@@ -355,13 +357,13 @@ def _look_through(file: Path) -> None:
         if file.suffix == ".whl":
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
-            _refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
+            refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
         else:
-            with _opened_sdist(file) as packed:
+            with opened_sdist(file) as packed:
                 for _ in _bounded(packed, file):
                     pass
     except UNREADABLE as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 UNREADABLE = (
@@ -369,7 +371,8 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def _unreadable(file: Path, error: Exception) -> PermanentError:
+def unreadable(file: Path, error: Exception) -> PermanentError:
+    """Return the error for an archive that its reader rejects."""
     return PermanentError(
         f"{file.name} cannot be read: {str(error)[:300]!r}", "Build it again from a clean checkout."
     )
@@ -383,7 +386,7 @@ def read_metadata(file: Path) -> RawMetadata:
     try:
         content = _metadata_of_wheel(file) if file.suffix == ".whl" else _metadata_of_sdist(file)
     except UNREADABLE as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
     if content is None:
         raise PermanentError(
             f"{file.name} holds no core metadata", "Use a build backend that follows PEP 517 and PEP 625."
@@ -401,7 +404,7 @@ def _metadata_of_wheel(file: Path) -> bytes | None:
 
 
 def _metadata_of_sdist(file: Path) -> bytes | None:
-    with _opened_sdist(file) as archive:
+    with opened_sdist(file) as archive:
         for member in _bounded(archive, file):
             if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
                 stream = archive.extractfile(member)
@@ -423,16 +426,16 @@ def _contents(file: Path) -> Mapping[str, str]:
         if file.suffix == ".whl":
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
-                _refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
+                refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
                 return {entry.filename: _digest_of(archive.open(entry)) for entry in entries}
-        with _opened_sdist(file) as packed:
+        with opened_sdist(file) as packed:
             return {
                 member.name: _digest_of(packed.extractfile(member))
                 for member in _bounded(packed, file)
                 if not member.isdir()
             }
     except (*UNREADABLE, KeyError) as error:  # a hard link to what is not there is a KeyError
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
 
 
 def _digest_of(stream: IO[bytes] | None) -> str:

@@ -208,7 +208,7 @@ def point_tag(step: Step, registry: Registry, tag: str, manifest: Manifest) -> N
 def registry_link(image: Image, project: Project, tag: str) -> dict[str, dg.MetadataValue]:
     """Return the metadata with the page of an image tag; none where the registry has no page."""
     repository = parse_repository(image.repository)
-    page = registry_page(repository.host, repository.name, project.github.repository, tag)
+    page = registry_page(repository.host, repository.name, project.page.repository, tag)
     return {"registry": dg.MetadataValue.url(page)} if page is not None else {}
 
 

@@ -134,7 +134,7 @@ def definition_metadata(
     if project.image is not None:
         with contextlib.suppress(PermanentError):  # a name that is none is refused by the preflight
             image = parse_repository(project.image.repository)
-            links["registry"] = registry_page(image.host, image.name, project.github.repository)
+            links["registry"] = registry_page(image.host, image.name, project.page.repository)
     function = work.func if isinstance(work, partial) else work
     code = function.__code__
     with warnings.catch_warnings():

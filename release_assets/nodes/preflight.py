@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from release_assets.destinations import cosign, github, package_index
+from release_assets.destinations import cosign, package_index
 from release_assets.destinations.package_index import attestations
 from release_assets.destinations.package_index.trusted_publishing import identity_for
+from release_assets.destinations.release_hosts import release_host
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
@@ -16,7 +17,7 @@ from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.notes.check import check_page
 from release_assets.process import environment
-from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
+from release_assets.project import GitHub, GitLab, Image, PackageIndex, Project, Sign
 from release_assets.rules.tags import Channel
 from release_assets.secrets import read_secret
 
@@ -55,7 +56,7 @@ class Need:
 def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool = True) -> list[Need]:
     """Return what a release of this channel needs, in its order; `index` and GitHub (`hub`) on demand."""
     # No builder, no scanner: they may be on the images' machine only. `release-assets check` looks at them.
-    target, image = project.index_for(channel), project.image
+    target, image, page = project.index_for(channel), project.image, project.page
     found: list[Need] = []
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
@@ -66,7 +67,7 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     elif image is not None and target.read_token_env is not None:
         found.append(Need("index", (target.read_token_env,), lambda: _ask_page(target)))
     if hub and channel is not Channel.TEST:
-        found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
+        found.append(Need(page.host.lower(), (page.token_env,), lambda: _ask_host(page)))
     if image is not None:
         for place in image.places:
             what = "registry" if place is image else f"registry {place.repository}"
@@ -128,7 +129,7 @@ def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> l
         errors += outages
     else:
         well += [f"left out for now: {error.problem}" for error in outages]
-    reads = step.project.github.reads_the_repository
+    reads = step.project.page.reads_the_repository
     if reads and step.release.channel is not Channel.TEST and index and hub:
         try:
             with step.folder() as scratch:
@@ -215,10 +216,10 @@ def _ask_page(index: PackageIndex) -> str:
     return f"{index.simple_url} is read with {index.read_token_env}"
 
 
-def _ask_github(hub: GitHub) -> str:
-    (token,) = _values(hub.token_env)
-    github.check_access(github.connect(hub.api_url, token), hub.repository, token_env=hub.token_env)
-    return f"{hub.repository} takes the token in {hub.token_env}"
+def _ask_host(page: GitHub | GitLab) -> str:
+    (token,) = _values(page.token_env)
+    release_host(page, token).check_access()
+    return f"{page.repository} takes the token in {page.token_env}"
 
 
 def _ask_registry(image: Image) -> str:

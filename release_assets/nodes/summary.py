@@ -89,7 +89,7 @@ class Summary:
             return None
         repository = parse_repository(image.repository)
         tag = image_tag(self.version, self.channel) if "manifest_list" in self.parts else None
-        return registry_page(repository.host, repository.name, self.project.github.repository, tag)
+        return registry_page(repository.host, repository.name, self.project.page.repository, tag)
 
     @property
     def platforms(self) -> dict[str, str]:
@@ -223,7 +223,8 @@ def _head(summary: Summary) -> str:
 def _lines(summary: Summary) -> Iterator[str]:
     yield f"package: {summary.value('pypi_publication', 'package') or UNRECORDED}"
     if summary.channel is not Channel.TEST:
-        yield f"GitHub release: {summary.value('github_release', 'release') or UNRECORDED}"
+        address = summary.value("github_release", "release") or UNRECORDED
+        yield f"{summary.project.page.host} release: {address}"
     if summary.registry_page is not None:
         yield f"registry: {summary.registry_page}"
     yield f"commit: {summary.value('version', 'commit') or UNRECORDED}"

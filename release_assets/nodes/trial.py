@@ -20,7 +20,7 @@ from release_assets.distributions.store import Distribution
 from release_assets.distributions.trial import TrialIndex, Trying, try_distribution
 from release_assets.errors import ReleaseError
 from release_assets.nodes.alongside import alongside
-from release_assets.nodes.build import declared_python
+from release_assets.nodes.package_build import declared_python
 from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.project import PackageIndex

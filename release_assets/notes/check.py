@@ -29,5 +29,5 @@ def check_page(
     notes_folder.mkdir()
     release_notes(project, release, mirror, tags, notes_folder)
     if (template := template_of(project, release, mirror)) is not None:
-        check_template(template, str(project.github.template))
-    extra_assets(mirror, release.commit, project.github.assets, taken=(), folder=scratch, log=log)
+        check_template(template, str(project.page.template))
+    extra_assets(mirror, release.commit, project.page.assets, taken=(), folder=scratch, log=log)

@@ -21,7 +21,7 @@ PLACEHOLDERS = ("notes", "name", "version", "tag", "commit", "docker", "files")
 def release_title(project: Project, release: Release, name: str) -> str:
     """Return the title of a release of the package `name`."""
     values = {"tag": release.tag, "version": str(release.version), "name": name}
-    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], project.github.title)
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], project.page.title)
 
 
 def check_template(template: str, path: str) -> None:

@@ -37,7 +37,7 @@ def release_notes(
     Raises PermanentError where the project's source has none.
     """
     previous = previous_release(release, tags, project.tags.patterns)
-    match project.github.notes:
+    match project.page.notes:
         case "commits":
             mirror.fetch(release.commit)
             if previous is not None:
@@ -66,7 +66,7 @@ def template_of(project: Project, release: Release, mirror: Mirror) -> str | Non
 
     Raises PermanentError where the file that defs.yaml names is not there.
     """
-    path = project.github.template
+    path = project.page.template
     if path is None:
         return None
     mirror.fetch(release.commit)
@@ -102,7 +102,7 @@ def _configuration(project: Project, release: Release, mirror: Mirror) -> str | 
 
 def _changelog(project: Project, release: Release, mirror: Mirror) -> tuple[str, str]:
     """Return the path of the changelog and its section for the release. Raises PermanentError."""
-    declared = project.github.changelog
+    declared = project.page.changelog
     folders = dict.fromkeys((project.package.directory, "."))
     paths = (
         [declared] if declared else [str(PurePosixPath(folder, name)) for folder in folders for name in NAMES]

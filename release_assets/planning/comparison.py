@@ -95,13 +95,13 @@ def compare(project: Project, world: Seen, recorded: Mapping[str, Mapping[str, A
     }
     hub = world.github
     if isinstance(hub, Hidden):
-        places.append(Place("GitHub", project.github.repository, tuple(_hidden(assets)), hub.why))
+        places.append(Place(project.page.host, project.page.repository, tuple(_hidden(assets)), hub.why))
     elif hub is not None or assets:
         there = {asset.name: f"{asset.size} bytes" for asset in hub.assets} if hub is not None else {}
-        address = hub.url if hub is not None else project.github.repository
-        places.append(Place("GitHub", address, tuple(_compared(assets, there))))
+        address = hub.url if hub is not None else project.page.repository
+        places.append(Place(project.page.host, address, tuple(_compared(assets, there))))
     else:
-        places.append(Place("GitHub", project.github.repository, ()))
+        places.append(Place(project.page.host, project.page.repository, ()))
     for image in project.image.places if project.image is not None else ():
         places.append(_registry(image, world, recorded))
     return places

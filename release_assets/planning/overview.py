@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import dagster as dg
 from packaging.version import Version
 
-from release_assets.destinations import github, package_index
+from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
+from release_assets.destinations.release_hosts import release_host
 from release_assets.nodes.image_holders import observe_pointers
 from release_assets.nodes.image_step import observing_registry
 from release_assets.planning.comparison import Cell, cell
@@ -81,7 +82,7 @@ def observe_overview(
                 project.index_for(Channel.TEST if test else Channel.STABLE).simple_url: found
                 for test, found in files.items()
             },
-            project.github.repository: published,
+            project.page.repository: published,
             **registries,
         }.items()
         if isinstance(found, Hidden)
@@ -124,17 +125,9 @@ def _files(project: Project, channel: Channel, name: str | None) -> Mapping[str,
 
 
 def _published(project: Project) -> set[str] | Hidden:
-    hub = project.github
-    token = read_secret(hub.token_env) or None
-    return seen(
-        lambda: {
-            release.tag
-            for release in github.published_releases(
-                hub.api_url, hub.repository, token, [], token_env=hub.token_env
-            ).releases
-        },
-        hub.token_env,
-    )
+    page = project.page
+    host = release_host(page, read_secret(page.token_env) or None)
+    return seen(lambda: {release.tag for release in host.published_releases([]).releases}, page.token_env)
 
 
 def _images(

@@ -192,10 +192,10 @@ def _publication(project: Project, world: World) -> NodePlan:
 def _github(project: Project, world: World) -> NodePlan:
     node = "github_release"
     if world.release.channel is Channel.TEST:
-        return NodePlan(node, Action.NOTHING, "a test release has no GitHub release")
+        return NodePlan(node, Action.NOTHING, f"a test release has no {project.page.host} release")
     found = world.github
     if isinstance(found, Hidden):
-        return NodePlan(node, Action.UNKNOWN, f"{project.github.repository}: {found.why}")
+        return NodePlan(node, Action.UNKNOWN, f"{project.page.repository}: {found.why}")
     if found is None and world.notes_problem is not None:
         return NodePlan(node, Action.BLOCKED, f"{world.notes_problem.problem} {world.notes_problem.remedy}")
     if found is None:

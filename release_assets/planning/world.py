@@ -14,11 +14,12 @@ import dagster as dg
 
 from release_assets.assets.floating_tags import recorded_digests
 from release_assets.assets.version import check_declared_version
-from release_assets.destinations import git, github, package_index
+from release_assets.destinations import git, package_index
 from release_assets.destinations.git_changes import changed_files
-from release_assets.destinations.github import PublishedRelease
 from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Manifest, Registry, index_of, lists_the_same
+from release_assets.destinations.release_hosts import release_host
+from release_assets.destinations.releases import PublishedRelease
 from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.approval import recorded_approval, subject_of
@@ -148,14 +149,9 @@ def observe_github(project: Project, release: Release) -> PublishedRelease | Hid
     """Return the release on GitHub; drafts are seen with the token only."""
     if release.channel is Channel.TEST:
         return None
-    hub = project.github
-    token = read_secret(hub.token_env) or None
-    return seen(
-        lambda: github.find_release(
-            github.connect(hub.api_url, token), hub.repository, release.tag, token_env=hub.token_env
-        )[0],
-        hub.token_env,
-    )
+    page = project.page
+    host = release_host(page, read_secret(page.token_env) or None)
+    return seen(lambda: host.find_release(release.tag), page.token_env)
 
 
 def observe_images(

@@ -35,7 +35,7 @@ def looks(project: Project) -> Iterator[Look]:
     titles = {
         "index": project.index.title if project.index.is_warehouse else "package index",
         "test_index": project.test_index.title if project.test_index.is_warehouse else "test index",
-        "github": "GitHub",
+        project.page.host.lower(): project.page.host,
     }
     pages = {"index": project.index, "test_index": project.test_index}
     asked = {need.what: need for channel in Channel for need in needs(project, channel)}

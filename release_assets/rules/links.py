@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import dagster as dg
 
-from release_assets.project import Project, is_loopback
+from release_assets.project import GitLab, Project, is_loopback
 
 # Hosts of web pages that have another name for ssh.
 SSH_HOSTS = {
@@ -23,14 +23,20 @@ OWN = re.compile(r"(gitlab|gitea|forgejo)\..+")
 def web_url(project: Project) -> str | None:
     """Return the repository's page, None where the API's address does not tell it.
 
-    api.github.com belongs to github.com; a GitHub Enterprise server has its API below /api/v3.
+    api.github.com belongs to github.com; a GitHub Enterprise server has its API below /api/v3, GitLab below
+    /api/v4.
     """
-    parts = urlsplit(project.github.api_url)
+    page = project.page
+    parts = urlsplit(page.api_url)
+    if isinstance(page, GitLab):
+        # GitLab may be below a path of its server: https://example.org/gitlab/api/v4
+        base = parts.path.rstrip("/").removesuffix("/api/v4")
+        return f"{parts.scheme}://{parts.netloc}{base}/{page.project}"
     host = parts.hostname or ""
     if host == "api.github.com" or (host.startswith("api.") and host.endswith(".ghe.com")):
-        return f"https://{host.removeprefix('api.')}/{project.github.repository}"
+        return f"https://{host.removeprefix('api.')}/{project.page.repository}"
     if parts.path.rstrip("/").endswith("/api/v3"):
-        return f"{parts.scheme}://{parts.netloc}/{project.github.repository}"
+        return f"{parts.scheme}://{parts.netloc}/{project.page.repository}"
     return None
 
 
@@ -39,7 +45,7 @@ def source_url(project: Project) -> str | None:
 
     It is public, so that it never holds a user, a token, or a path of this machine or of a server.
     """
-    return remote_web_url(project.repository, project.github.repository, web_url(project))
+    return remote_web_url(project.repository, project.page.repository, web_url(project))
 
 
 def remote_web_url(remote: str, github_repository: str, github_url: str | None) -> str | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from release_assets.destinations import git, github, package_index
+from release_assets.destinations import git, package_index
+from release_assets.destinations.release_hosts import release_host
 from release_assets.errors import ReleaseError
 from release_assets.nodes.image_step import image_name
 from release_assets.project import Project
@@ -94,13 +95,12 @@ class Attempts:
         ]
 
     def _on_github(self, tag: str) -> list[str]:
-        hub = self.project.github
-        token = read_secret(hub.token_env) or None
+        page = self.project.page
         try:
-            is_there = github.is_published(hub.api_url, hub.repository, token, tag, token_env=hub.token_env)
+            is_there = release_host(page, read_secret(page.token_env) or None).is_published(tag)
         except ReleaseError:
             return []
-        return [f"{hub.repository} has a GitHub release"] if is_there else []
+        return [f"{page.repository} has a {page.host} release"] if is_there else []
 
     def on_index(self, instance: dg.DagsterInstance, tag: str, commit: str) -> list[str]:
         """Return which files of the tag's version the package index has, in words; [] where it fails."""

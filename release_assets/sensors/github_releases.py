@@ -11,8 +11,9 @@ import dagster as dg
 from packaging.version import Version
 from pydantic import BaseModel, ValidationError
 
-from release_assets.destinations import github
 from release_assets.destinations.http.kept import KeptConnection
+from release_assets.destinations.release_hosts import release_host
+from release_assets.destinations.releases import Page
 from release_assets.project import Project
 from release_assets.rules.tags import ParsedTag, TagKind, TagPatterns, parse_tag
 from release_assets.secrets import read_secret
@@ -38,7 +39,7 @@ class SeenReleases(BaseModel):
 
     done: list[str]
     waiting: list[str]
-    pages: list[github.Page]
+    pages: list[Page]
 
 
 class Cursor(BaseModel):
@@ -143,7 +144,7 @@ def github_releases(
         job=docker_job,
         minimum_interval_seconds=tick_seconds(projects_here()),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Builds the images of releases published in {project.github.repository}.",
+        description=f"Builds the images of releases published in {project.page.repository}.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         nonlocal last_asked
@@ -159,27 +160,20 @@ def github_releases(
         is_quiet = cursor is not None and recorded == cursor.recorded and not cursor.waits
         if not asks and (cursor is None or is_quiet):
             has_failed = cursor is None or cursor.asked < last_asked
-            said = f"GitHub failed {since:.0f} s ago and is asked again soon"
+            said = f"{project.page.host} failed {since:.0f} s ago and is asked again soon"
             return dg.SensorResult(
                 skip_reason=said if has_failed or cursor is None else cursor.said, cursor=context.cursor
             )
 
         if cursor is not None and (text := read_record(instance, record, cursor.place)) is not None:
             seen = SeenReleases.model_validate_json(text)
-        pages: Sequence[github.Page] = seen.pages if seen else []
+        pages: Sequence[Page] = seen.pages if seen else []
         published: set[str] = set()
         if asks:
             last_asked = now
             # An error here fails the tick and keeps the cursor: an outage launches and forgets nothing.
-            answer = github.published_releases(
-                project.github.api_url,
-                project.github.repository,
-                read_secret(project.github.token_env) or None,
-                pages,
-                token_env=project.github.token_env,
-                connection=connection,
-                turn=next(turns),
-            )
+            host = release_host(project.page, read_secret(project.page.token_env) or None)
+            answer = host.published_releases(pages, connection, next(turns))
             published = {release.tag for release in answer.releases}
             is_same = not published and answer.pages == tuple(pages)
             if is_same and is_quiet and seen is not None and cursor is not None:

@@ -289,7 +289,7 @@ def test_templates_are_resolved(folder: Folder, monkeypatch: pytest.MonkeyPatch)
     folder.declare(f"{yaml}template_vars_module: .variables\n", variables=variables)
     project = declarations()[0]["sample"]
     assert project.repository == "https://github.com/other/sample.git"
-    assert project.github.repository == "other/sample"
+    assert project.page.repository == "other/sample"
     assert project.index.closes_after_days == 7
     assert project.image is not None
     assert project.image.platforms == ["linux/arm64"]

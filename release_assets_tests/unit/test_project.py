@@ -35,8 +35,8 @@ def test_only_project_repository_and_package_are_needed() -> None:
     assert project.tags.release == "v{version}"
     assert project.index.upload_url == "https://upload.pypi.org/legacy/"
     assert project.index.token_env == "PYPI_TOKEN"
-    assert project.github.api_url == "https://api.github.com"
-    assert project.github.repository == "owner/sample"
+    assert project.page.api_url == "https://api.github.com"
+    assert project.page.repository == "owner/sample"
     assert project.image is None
     for key in MINIMAL:
         with pytest.raises(ValidationError, match=f"(?m)^{key}$"):
@@ -70,8 +70,8 @@ def test_test_releases_go_to_the_test_index() -> None:
     ],
 )
 def test_the_github_repository_is_read_from_the_remote(remote: str) -> None:
-    assert declare(repository=remote).github.repository == "owner/sample"
-    own = declare(repository=remote, github={"repository": "other/name", "token_env": "T"}).github
+    assert declare(repository=remote).page.repository == "owner/sample"
+    own = declare(repository=remote, github={"repository": "other/name", "token_env": "T"}).page
     assert (own.repository, own.token_env) == ("other/name", "T")
 
 

@@ -23,7 +23,7 @@ def test_the_examples_are_projects(monkeypatch: pytest.MonkeyPatch) -> None:
     projects, errors = declarations()
     assert errors == []
     assert {"crawl4ai", "release_assets"} <= set(projects)
-    assert projects["release_assets"].github.notes == "changelog"
+    assert projects["release_assets"].page.notes == "changelog"
 
 
 def test_the_changelog_has_what_the_next_release_of_this_needs() -> None:

@@ -31,6 +31,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "image": {"repository": "docker.io/owner/sample"},
     "scan": {"command": ["scan", "{image}"]},
     "publish": {"approval": "required"},
+    "gitlab": {"project": "owner/sample"},
 }
 
 
@@ -66,7 +67,14 @@ def test_a_template_may_stand_for_every_value() -> None:
 
 def test_only_three_keys_are_required() -> None:
     required = {path for path, _, is_required in keys(attributes_schema()) if is_required}
-    assert required == {"project", "repository", "package", "image.repository", "image.scan.command"}
+    assert required == {
+        "project",
+        "repository",
+        "package",
+        "gitlab.project",
+        "image.repository",
+        "image.scan.command",
+    }
 
 
 def test_dagster_shows_the_same_schema() -> None:

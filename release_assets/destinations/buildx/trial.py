@@ -1,9 +1,11 @@
-"""Build one platform's image and throw it away: whether it builds, with nothing pushed."""
+"""Build one platform's image and push nothing: to see whether it builds, or to compare what comes out."""
 
 from __future__ import annotations
 
+import csv
+import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from release_assets.destinations.buildx.engine import choose_engine
@@ -22,13 +24,21 @@ from release_assets.text import redact
 
 # Options of a build whose values go somewhere: an image, its attestations, the cache of the next build.
 LEAVES_THE_ENGINE = {"--annotation", "--output", "--attest", "--cache-to", "--metadata-file"}
+NOWHERE = ("--output", "type=cacheonly")
 
 
 def try_build(
-    request: BuildRequest, env: Mapping[str, str], *, log: Log, secrets: list[str], timeout: float
+    request: BuildRequest,
+    env: Mapping[str, str],
+    *,
+    log: Log,
+    secrets: list[str],
+    timeout: float,
+    layout: Path | None = None,
 ) -> tuple[BuiltStep, ...]:
     """Build an image as `build` does, keep it nowhere but in the engine's own cache, and return its steps.
 
+    With `layout` it is also written there, as a tar file of an OCI image layout, and without attestations.
     `timeout` is seconds. Raises PermanentError or TransientError with the failing step's name and the end of
     its output.
     """
@@ -38,7 +48,9 @@ def try_build(
     check_request(engine, request)
     progress = Progress(lambda line: log(redact(line, secrets)))
     with tempfile.TemporaryDirectory(prefix="buildx-") as folder:
-        arguments = trial_arguments(build_arguments(request, Path(folder, "metadata.json"), engine))
+        options = NOWHERE if layout is None else layout_output(layout, reproducible=request.reproducible)
+        arguments = build_arguments(request, Path(folder, "metadata.json"), engine)
+        arguments = trial_arguments(arguments, options)
         try:
             run(
                 [*engine.docker, *engine.buildx, *arguments],
@@ -60,15 +72,23 @@ def try_build(
     return tuple(progress.steps())
 
 
-def trial_arguments(arguments: list[str]) -> list[str]:
-    """Return the arguments of a build without those that let anything leave the engine."""
+def layout_output(layout: Path, *, reproducible: bool) -> list[str]:
+    """Return the options that write an image to a file and nothing else to anywhere."""
+    fields = io.StringIO()
+    rewrite = ["rewrite-timestamp=true"] if reproducible else []
+    csv.writer(fields, lineterminator="").writerow(["type=oci", f"dest={layout}", *rewrite])
+    return ["--output", fields.getvalue(), "--attest", "type=provenance,disabled=true"]
+
+
+def trial_arguments(arguments: list[str], output: Sequence[str] = NOWHERE) -> list[str]:
+    """Return the arguments of a build with another output, and nothing else that leaves the engine."""
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         if argument in LEAVES_THE_ENGINE:
             next(rest)
         elif argument == "--":
-            return [*kept, "--output", "type=cacheonly", "--", *rest]
+            return [*kept, *output, "--", *rest]
         elif argument != "--push":
             kept.append(argument)
     raise ValueError("the arguments of a build end with its context")

@@ -4,12 +4,7 @@ from release_assets.destinations.github.access import check_access
 from release_assets.destinations.github.connection import connect
 from release_assets.destinations.github.failures import MissingError, TakenError
 from release_assets.destinations.github.generated_notes import generated_notes
-from release_assets.destinations.github.model import (
-    PublishedRelease,
-    ReleaseAsset,
-    WantedAsset,
-    WantedRelease,
-)
+from release_assets.destinations.github.host import GitHubReleases
 from release_assets.destinations.github.plan import (
     BODY_LIMIT,
     ReleasePlan,
@@ -17,17 +12,21 @@ from release_assets.destinations.github.plan import (
     release_plan,
     same_name,
 )
-from release_assets.destinations.github.published import (
-    Page,
-    ReleasesAnswer,
-    is_published,
-    published_releases,
-)
+from release_assets.destinations.github.published import is_published, published_releases
 from release_assets.destinations.github.publishing import lacking_words, publish_release
 from release_assets.destinations.github.reading import find_release
+from release_assets.destinations.releases import (
+    Page,
+    PublishedRelease,
+    ReleaseAsset,
+    ReleasesAnswer,
+    WantedAsset,
+    WantedRelease,
+)
 
 __all__ = [
     "BODY_LIMIT",
+    "GitHubReleases",
     "MissingError",
     "Page",
     "PublishedRelease",

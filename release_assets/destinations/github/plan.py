@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from release_assets.destinations.github.model import (
+from release_assets.destinations.releases import (
     PublishedRelease,
     ReleaseAsset,
     WantedAsset,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from github.Requester import Requester
@@ -12,29 +12,10 @@ from github.Requester import Requester
 from release_assets.destinations import bounds
 from release_assets.destinations.github.connection import PAGE, USER_AGENT, connect
 from release_assets.destinations.github.failures import error_body, in_our_words
-from release_assets.destinations.github.model import PublishedRelease
 from release_assets.destinations.github.reading import api_path, entries_of, page_numbers, parsed_release
 from release_assets.destinations.http import refuse_bomb
 from release_assets.destinations.http.kept import KeptConnection
-
-
-@dataclass(frozen=True)
-class Page:
-    """The part of a page of releases that the sensor keeps: its ETag ("" for none), and whether it was full.
-
-    After a full page there may be another one.
-    """
-
-    etag: str
-    full: bool
-
-
-@dataclass(frozen=True)
-class ReleasesAnswer:
-    """The published releases on the pages that changed, and what to ask with the next time."""
-
-    releases: tuple[PublishedRelease, ...]
-    pages: tuple[Page, ...]
+from release_assets.destinations.releases import Page, PublishedRelease, ReleasesAnswer
 
 
 def published_releases(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from release_assets.destinations.github.failures import (
     TakenError,
     in_our_words,
 )
-from release_assets.destinations.github.model import PublishedRelease, WantedAsset, WantedRelease
 from release_assets.destinations.github.plan import ReleasePlan, fitting_body, release_plan
 from release_assets.destinations.github.reading import (
     api_path,
@@ -29,6 +28,7 @@ from release_assets.destinations.github.reading import (
     release_by_id,
 )
 from release_assets.destinations.http import AGAIN
+from release_assets.destinations.releases import PublishedRelease, WantedAsset, WantedRelease
 from release_assets.errors import PermanentError, TransientError
 from release_assets.text import one_line
 
@@ -78,7 +78,7 @@ def publish_release(
             plan = release_plan(observed, wanted)
             if plan.is_done:
                 if plan.lacking:
-                    log(f"warning: {lacking_words(observed, plan)}")
+                    log(f"warning: {lacking_words(observed.url, plan.lacking)}")
                 if may_have_others:
                     _delete_our_other_drafts(github, repository, wanted, token_env, log)
                 return observed, seconds
@@ -118,9 +118,9 @@ def publish_release(
     raise problem
 
 
-def lacking_words(release: PublishedRelease, plan: ReleasePlan) -> str:
+def lacking_words(url: str, lacking: Sequence[str]) -> str:
     """Return what an immutable release can never get, and what to do about it."""
-    return f"{release.url} is immutable and lacks {', '.join(plan.lacking)} for good. {IMMUTABLE_REMEDY}"
+    return f"{url} is immutable and lacks {', '.join(lacking)} for good. {IMMUTABLE_REMEDY}"
 
 
 def _draft(

@@ -13,8 +13,8 @@ from github.Requester import Requester
 from release_assets.destinations import bounds
 from release_assets.destinations.github.connection import PAGE
 from release_assets.destinations.github.failures import MissingError, in_our_words
-from release_assets.destinations.github.model import PublishedRelease, ReleaseAsset
 from release_assets.destinations.http import AGAIN
+from release_assets.destinations.releases import PublishedRelease, ReleaseAsset
 from release_assets.errors import TransientError
 from release_assets.text import one_line
 

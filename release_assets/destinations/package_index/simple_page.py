@@ -29,6 +29,7 @@ class IndexFile:
     url: str
     yanked: bool
     uploaded: datetime | None = None  # PEP 700's upload-time, None where the index does not say it
+    provenance_url: str | None = None  # PEP 740's attestations, None where there are none
 
 
 def observe(
@@ -70,6 +71,7 @@ def observe(
             url=without_login(package.url),
             yanked=package.is_yanked,
             uploaded=package.upload_time,
+            provenance_url=package.provenance_url,
         )
         for package in page.packages
     }

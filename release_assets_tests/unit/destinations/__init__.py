@@ -1,0 +1,1 @@
+"""Tests of destinations that need no server but the test itself."""

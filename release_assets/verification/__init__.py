@@ -1,0 +1,1 @@
+"""Verify a release from the public places alone: download, compare, check signatures, build again."""
