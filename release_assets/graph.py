@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import dagster as dg
 
-from release_assets.assets.approval import approval
-from release_assets.assets.floating_tags import floating_tags
-from release_assets.assets.github_release import github_release
-from release_assets.assets.image import image
-from release_assets.assets.manifest_list import manifest_list
-from release_assets.assets.pypi_publication import pypi_publication
-from release_assets.assets.sdist import sdist
-from release_assets.assets.summary import summary
-from release_assets.assets.version import version
-from release_assets.assets.wheel import wheel
+from release_assets.assets.approval import approval_node
+from release_assets.assets.floating_tags import floating_tags_node
+from release_assets.assets.github_release import github_release_node
+from release_assets.assets.image import image_node
+from release_assets.assets.manifest_list import manifest_list_node
+from release_assets.assets.pypi_publication import pypi_publication_node
+from release_assets.assets.sdist import sdist_node
+from release_assets.assets.summary import summary_node
+from release_assets.assets.version import version_node
+from release_assets.assets.wheel import wheel_node
 from release_assets.audit.job import audit
 from release_assets.executor import parallel_executor
+from release_assets.nodes.node import asset_of
 from release_assets.project import Project
 from release_assets.retention.job import cleanup
 from release_assets.sensors.github_releases import github_releases
@@ -30,17 +32,18 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
     """Everything that Dagster needs to release one project; `projects` are those that it may come after."""
     order = Order(project, projects or {})
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
+    asset = partial(asset_of, project=project, partitions=partitions)
 
-    gates = [approval(project, partitions)] if project.needs_approval else []
+    gates = [asset(approval_node())] if project.needs_approval else []
     # In the order of what cannot be undone.
     release_half = [
-        version(project, partitions),
-        sdist(project, partitions),
-        wheel(project, partitions),
+        asset(version_node(project)),
+        asset(sdist_node(project)),
+        asset(wheel_node(project)),
         *gates,
-        pypi_publication(project, partitions),
-        github_release(project, partitions),
-        *([summary(project, partitions)] if project.image is None else []),
+        asset(pypi_publication_node(project)),
+        asset(github_release_node(project)),
+        *([asset(summary_node(project))] if project.image is None else []),
     ]
     release_job = dg.define_asset_job(
         f"{project.project}_release",
@@ -64,10 +67,10 @@ def build_release_graph(project: Project, projects: Mapping[str, Project] | None
         )
 
     docker_half = [
-        *(image(project, project.image, platform, partitions) for platform in project.image.platforms),
-        manifest_list(project, project.image, partitions),
-        floating_tags(project, project.image, partitions),
-        summary(project, partitions),
+        *(asset(image_node(project, project.image, platform)) for platform in project.image.platforms),
+        asset(manifest_list_node(project, project.image)),
+        asset(floating_tags_node(project, project.image)),
+        asset(summary_node(project)),
     ]
     docker_job = dg.define_asset_job(
         f"{project.project}_docker",

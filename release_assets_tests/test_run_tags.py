@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from release_assets.nodes.node import Half, Recorded, release_node
+from release_assets.nodes.node import Half, Node, Recorded, asset_of
 from release_assets.project import Project
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="sample_releases")
@@ -24,8 +24,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def run(instance: dg.DagsterInstance, name: str, half: Half, tag: str = "v1.2.3") -> str:
-    decorate = release_node(PROJECT, PARTITIONS, name=name, half=half, kinds=set(), description="A node.")
-    node = decorate(lambda _: Recorded(data_version="made", metadata={}))
+    made = Recorded(data_version="made", metadata={})
+    node = asset_of(Node(name, lambda _: made, "A node.", half), PROJECT, PARTITIONS)
     return dg.materialize([node], partition_key=tag, instance=instance).run_id
 
 

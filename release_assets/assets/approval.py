@@ -1,8 +1,8 @@
 """approval: a person, or the signature of a tag, lets the release be published. Without one, it waits."""
 
-# No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
+from __future__ import annotations
+
 import time
-from collections.abc import Iterator
 
 import dagster as dg
 
@@ -14,61 +14,50 @@ from release_assets.nodes.approval import (
     recorded_approval,
     subject_of,
 )
-from release_assets.nodes.failures import RETRY_POLICY, clear_failures
-from release_assets.nodes.metadata import clean_metadata, timings
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
-from release_assets.project import Project
 from release_assets.rules.approval import Approval, Subject, not_covered
 from release_assets.text import printable, redact
 
 
-def approval(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/approval`.
+def approval_node() -> Node:
+    """Declare `<project>/approval`."""
+    return Node(
+        work=approval,
+        name="approval",
+        deps=["wheel"],
+        half=None,
+        description="A person's approval of what was built. Nothing irreversible happens without it.",
+        may_wait=True,
+    )
+
+
+def approval(step: Step) -> Recorded | None:
+    """Record who approved the release, or return None and show how to approve it.
 
     A release that waits for an approval has not failed: the node ends without an output, and Dagster skips
     everything after it.
     """
-    key = dg.AssetKey([project.project, "approval"])
-
-    @dg.asset(
-        key=key,
-        deps=[dg.AssetKey([project.project, "wheel"])],
-        group_name=project.project,
-        partitions_def=partitions,
-        description="A person's approval of what was built. Nothing irreversible happens without it.",
-        owners=project.owners,
-        retry_policy=RETRY_POLICY,
-        output_required=False,
-    )
-    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        step = Step(project, context)
-        with clear_failures(step):
-            now = subject_of(step)
-            found = _approval(step, now)
-        if isinstance(found, Approval):
-            step.say(f"{now.tag} is approved by {found.approved_by}: {found.reason}")
-            yield dg.MaterializeResult(
-                metadata={
-                    **clean_metadata(found.metadata, step.secrets),
-                    "approved_at": dg.MetadataValue.timestamp(found.at),
-                    **timings(step.seconds, time.monotonic() - step.started),
-                },
-                data_version=dg.DataVersion(found.subject.code),
-            )
-            return
-        remedy = how_to_approve(step, now)
-        why = printable(redact(found, step.secrets))
-        context.log.warning(f"{now.tag} waits for an approval: {why}. {remedy}")
-        context.log_event(
-            dg.AssetObservation(
-                key,
-                partition=now.tag,
-                description=f"{now.tag} waits for an approval",
-                metadata={"waits": why, "what_to_do": remedy, **_shown(now)},
-            )
+    now = subject_of(step)
+    found = _approval(step, now)
+    if isinstance(found, Approval):
+        step.say(f"{now.tag} is approved by {found.approved_by}: {found.reason}")
+        return Recorded(
+            data_version=found.subject.code,
+            metadata={**found.metadata, "approved_at": dg.MetadataValue.timestamp(found.at)},
         )
-
-    return materialize
+    remedy = how_to_approve(step, now)
+    why = printable(redact(found, step.secrets))
+    step.context.log.warning(f"{now.tag} waits for an approval: {why}. {remedy}")
+    step.context.log_event(
+        dg.AssetObservation(
+            step.context.asset_key,
+            partition=now.tag,
+            description=f"{now.tag} waits for an approval",
+            metadata={"waits": why, "what_to_do": remedy, **_shown(now)},
+        )
+    )
+    return None
 
 
 def _approval(step: Step, now: Subject) -> Approval | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import dagster as dg
 from packaging.version import Version
@@ -15,7 +16,7 @@ from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_holders import observe_pointers
 from release_assets.nodes.image_step import image_registry, point_tag, published_images, registry_link
 from release_assets.nodes.metadata import described, table
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.rollback import ROLLBACK, roll_back
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
@@ -26,14 +27,10 @@ from release_assets.rules.tag_moves import Pointer, TagMove, as_rows, moves_forw
 HISTORY = 100  # manifest lists of one release that are looked through
 
 
-def floating_tags(
-    project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
-) -> dg.AssetsDefinition:
-    """Return the asset `<project>/floating_tags`."""
-
-    @release_node(
-        project,
-        partitions,
+def floating_tags_node(project: Project, image: Image) -> Node:
+    """Declare `<project>/floating_tags`."""
+    return Node(
+        work=partial(floating_tags, image=image),
         name="floating_tags",
         deps=["manifest_list"],
         half="images",
@@ -46,44 +43,45 @@ def floating_tags(
         ),
         pool=project.pool,
     )
-    def work(step: Step) -> Recorded:
-        release = step.release
-        registry = image_registry(step, image)
-        if ROLLBACK in step.context.run.tags:
-            return roll_back(step, registry)
-        require_approval_of_images(step)
-        own_tag = image_tag(release.version, release.channel)
-        with step.stage("observe"):
-            own = registry.manifest(own_tag)
-            if own is None:
-                raise PermanentError(
-                    f"{registry.repository.reference(own_tag)} is not in the registry",
-                    f"Materialize {project.project}/manifest_list for this partition first.",
-                )
-            published = published_images(step, step.remote_tags, registry.tags())
-            tags = floating_tags_of(release.version, release.channel)
-            found = observe_pointers(registry, tags, published, release.channel)
-        moves = []
-        for move in moves_forward(release, own.digest, found, published, recorded_digests(step)):
-            if not move.is_needed:
-                step.say(f"{move.tag} stays: {move.why}")
-                moves.append(move)
-                continue
-            point_tag(step, registry, move.tag, own)
-            step.say(f"{move.tag} moved from {move.before or 'nothing'} to {move.after}: {move.why}")
-            moves.append(_handed_over(step, registry, move, published))
-        return Recorded(
-            data_version=hashlib.sha256(_state(moves).encode()).hexdigest(),
-            metadata={
-                **registry_link(image, project, own_tag),
-                "image": registry.repository.reference(own_tag),
-                "digest": own.digest,
-                "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",
-                **({"tags": table(as_rows(moves))} if moves else {"tags": "none: a prerelease moves no tag"}),
-            },
-        )
 
-    return work
+
+def floating_tags(step: Step, image: Image) -> Recorded:
+    """Move the floating tags to this release where it is the highest, or back where the run rolls back."""
+    release = step.release
+    registry = image_registry(step, image)
+    if ROLLBACK in step.context.run.tags:
+        return roll_back(step, registry)
+    require_approval_of_images(step)
+    own_tag = image_tag(release.version, release.channel)
+    with step.stage("observe"):
+        own = registry.manifest(own_tag)
+        if own is None:
+            raise PermanentError(
+                f"{registry.repository.reference(own_tag)} is not in the registry",
+                f"Materialize {step.project.project}/manifest_list for this partition first.",
+            )
+        published = published_images(step, step.remote_tags, registry.tags())
+        tags = floating_tags_of(release.version, release.channel)
+        found = observe_pointers(registry, tags, published, release.channel)
+    moves = []
+    for move in moves_forward(release, own.digest, found, published, recorded_digests(step)):
+        if not move.is_needed:
+            step.say(f"{move.tag} stays: {move.why}")
+            moves.append(move)
+            continue
+        point_tag(step, registry, move.tag, own)
+        step.say(f"{move.tag} moved from {move.before or 'nothing'} to {move.after}: {move.why}")
+        moves.append(_handed_over(step, registry, move, published))
+    return Recorded(
+        data_version=hashlib.sha256(_state(moves).encode()).hexdigest(),
+        metadata={
+            **registry_link(image, step.project, own_tag),
+            "image": registry.repository.reference(own_tag),
+            "digest": own.digest,
+            "moved": ", ".join(move.tag for move in moves if move.is_needed) or "none",
+            **({"tags": table(as_rows(moves))} if moves else {"tags": "none: a prerelease moves no tag"}),
+        },
+    )
 
 
 def _handed_over(step: Step, registry: Registry, move: TagMove, published: Collection[Version]) -> TagMove:

@@ -14,7 +14,7 @@ from release_assets.distributions.store import Distribution, sha256_of
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.metadata import described, table
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
 from release_assets.notes.extra_assets import extra_assets
@@ -26,12 +26,10 @@ from release_assets.rules.tags import Channel, Release, release_versions
 from release_assets.text import redact
 
 
-def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/github_release`."""
-
-    @release_node(
-        project,
-        partitions,
+def github_release_node(project: Project) -> Node:
+    """Declare `<project>/github_release`."""
+    return Node(
+        work=github_release,
         name="github_release",
         deps=["pypi_publication"],
         kinds={"github"},
@@ -44,76 +42,76 @@ def github_release(project: Project, partitions: dg.DynamicPartitionsDefinition)
         pool=project.pool,
         checks=[DRIFT],
     )
-    def work(step: Step) -> Recorded:
-        require_approval_of_files(step)
-        release = step.release
-        if release.channel is Channel.TEST:
-            step.say("a test release has no GitHub release")
-            return Recorded(
-                data_version="none",
-                metadata={"release": "none: test releases go to the test index only"},
-                checks={DRIFT.name: AS_RECORDED},
-            )
-        distributions = step.kept("sdist"), step.kept("wheel")
-        with step.folder() as folder, step.folder() as scratch:
-            files = [step.store.fetch(kept, folder) for kept in distributions]
-            with step.stage("notes"):
-                body = _body(step, distributions, scratch)
-                extra = extra_assets(
-                    step.mirror,
-                    release.commit,
-                    project.github.assets,
-                    taken=[*(file.name for file in files), "SHA256SUMS"],
-                    folder=scratch,
-                    log=step.output,
-                )
-            sums = folder / "SHA256SUMS"
-            sums.write_text(sha256sums([*files, *extra]), encoding="utf-8")
-            wanted = github.WantedRelease(
-                tag=release.tag,
-                commit=release.commit,
-                name=release_title(project, release, distributions[0].name),
-                body=body,
-                prerelease=release.channel is Channel.PRERELEASE,
-                latest=is_latest(release, step),
-                assets=tuple(
-                    github.WantedAsset(path, path.stat().st_size, sha256_of(path))
-                    for path in (*files, *extra, sums)
-                ),
-            )
-            digest = sha256_of(sums)
-            _check_what_comes(step, wanted)
-            token = step.secret(project.github.token_env, f"the release in {project.github.repository}")
-            published, seconds = github.publish_release(
-                github.connect(project.github.api_url, token),
-                project.github.repository,
-                wanted,
-                token_env=project.github.token_env,
-                log=step.say,
-            )
-        step.seconds.update(seconds)
-        plan = github.release_plan(published, wanted)
-        if plan.lacking:
-            step.context.log.warning(redact(github.lacking_words(published, plan), step.secrets))
-        step.say(f"published: {published.url}")
+
+
+def github_release(step: Step) -> Recorded:
+    """Publish the GitHub release with its notes, files and SHA256SUMS, or complete the one that exists."""
+    require_approval_of_files(step)
+    release = step.release
+    if release.channel is Channel.TEST:
+        step.say("a test release has no GitHub release")
         return Recorded(
-            data_version=digest,
-            metadata={
-                "release": dg.MetadataValue.url(published.url),
-                "title": published.name,
-                "prerelease": published.prerelease,
-                **({"lacking for good": ", ".join(plan.lacking)} if plan.lacking else {}),
-                "commit": release.commit,
-                "notes": dg.MetadataValue.md(published.body),
-                "assets": table(
-                    {"file": asset.name, "size_bytes": asset.size, "url": asset.url}
-                    for asset in published.assets
-                ),
-            },
+            data_version="none",
+            metadata={"release": "none: test releases go to the test index only"},
             checks={DRIFT.name: AS_RECORDED},
         )
-
-    return work
+    distributions = step.kept("sdist"), step.kept("wheel")
+    with step.folder() as folder, step.folder() as scratch:
+        files = [step.store.fetch(kept, folder) for kept in distributions]
+        with step.stage("notes"):
+            body = _body(step, distributions, scratch)
+            extra = extra_assets(
+                step.mirror,
+                release.commit,
+                step.project.github.assets,
+                taken=[*(file.name for file in files), "SHA256SUMS"],
+                folder=scratch,
+                log=step.output,
+            )
+        sums = folder / "SHA256SUMS"
+        sums.write_text(sha256sums([*files, *extra]), encoding="utf-8")
+        wanted = github.WantedRelease(
+            tag=release.tag,
+            commit=release.commit,
+            name=release_title(step.project, release, distributions[0].name),
+            body=body,
+            prerelease=release.channel is Channel.PRERELEASE,
+            latest=is_latest(release, step),
+            assets=tuple(
+                github.WantedAsset(path, path.stat().st_size, sha256_of(path))
+                for path in (*files, *extra, sums)
+            ),
+        )
+        digest = sha256_of(sums)
+        _check_what_comes(step, wanted)
+        token = step.secret(step.project.github.token_env, f"the release in {step.project.github.repository}")
+        published, seconds = github.publish_release(
+            github.connect(step.project.github.api_url, token),
+            step.project.github.repository,
+            wanted,
+            token_env=step.project.github.token_env,
+            log=step.say,
+        )
+    step.seconds.update(seconds)
+    plan = github.release_plan(published, wanted)
+    if plan.lacking:
+        step.context.log.warning(redact(github.lacking_words(published, plan), step.secrets))
+    step.say(f"published: {published.url}")
+    return Recorded(
+        data_version=digest,
+        metadata={
+            "release": dg.MetadataValue.url(published.url),
+            "title": published.name,
+            "prerelease": published.prerelease,
+            **({"lacking for good": ", ".join(plan.lacking)} if plan.lacking else {}),
+            "commit": release.commit,
+            "notes": dg.MetadataValue.md(published.body),
+            "assets": table(
+                {"file": asset.name, "size_bytes": asset.size, "url": asset.url} for asset in published.assets
+            ),
+        },
+        checks={DRIFT.name: AS_RECORDED},
+    )
 
 
 def _check_what_comes(step: Step, wanted: github.WantedRelease) -> None:

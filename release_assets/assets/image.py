@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from release_assets.nodes.image_step import (
     wanted_labels,
 )
 from release_assets.nodes.metadata import described, table
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
@@ -54,14 +55,10 @@ EXPORTING = "exporting to image"  # BuildKit's name for what comes after the las
 FORMER_RELEASES = 3  # that are looked at for an image to compare the size with
 
 
-def image(
-    project: Project, image: Image, platform: str, partitions: dg.DynamicPartitionsDefinition
-) -> dg.AssetsDefinition:
-    """Return the asset `<project>/image_<platform>`."""
-
-    @release_node(
-        project,
-        partitions,
+def image_node(project: Project, image: Image, platform: str) -> Node:
+    """Declare `<project>/image_<platform>`."""
+    return Node(
+        work=partial(platform_image, image=image, platform=platform),
         name=image_name(platform),
         deps=["version", "github_release", *project.gates],
         half="images",
@@ -80,12 +77,13 @@ def image(
         pool=image.pool,
         checks=[*checks.image_checks(platform), DRIFT, BASE_IMAGE],
     )
-    def work(step: Step) -> Recorded:
-        require_approval_of_images(step)
-        with step.folder() as scratch, docker_environment(step, image) as env:
-            return _image(step, image, platform, scratch, env)
 
-    return work
+
+def platform_image(step: Step, image: Image, platform: str) -> Recorded:
+    """Build the image of one platform, push it, start it once, and compare it with what was requested."""
+    require_approval_of_images(step)
+    with step.folder() as scratch, docker_environment(step, image) as env:
+        return _image(step, image, platform, scratch, env)
 
 
 def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[str, str]) -> Recorded:

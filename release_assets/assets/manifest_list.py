@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dagster as dg
+from functools import partial
 
 from release_assets.checks import manifest_list as checks
 from release_assets.checks.audit import AS_RECORDED, DRIFT
@@ -22,20 +22,16 @@ from release_assets.nodes.image_step import (
     registry_link,
 )
 from release_assets.nodes.metadata import described, table
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project, Sign
 from release_assets.rules.image_tags import image_tag, platform_tag
 
 
-def manifest_list(
-    project: Project, image: Image, partitions: dg.DynamicPartitionsDefinition
-) -> dg.AssetsDefinition:
-    """Return the asset `<project>/manifest_list`."""
-
-    @release_node(
-        project,
-        partitions,
+def manifest_list_node(project: Project, image: Image) -> Node:
+    """Declare `<project>/manifest_list`."""
+    return Node(
+        work=partial(manifest_list, image=image),
         name="manifest_list",
         deps=[image_name(platform) for platform in image.platforms],
         half="images",
@@ -53,76 +49,77 @@ def manifest_list(
         pool=project.pool,
         checks=[*checks.manifest_list_checks(image), DRIFT],
     )
-    def work(step: Step) -> Recorded:
-        require_approval_of_images(step)
-        release = step.release
-        registry = image_registry(step, image)
-        tag = image_tag(release.version, release.channel)
-        sources = {
-            platform: platform_tag(release.version, release.channel, platform) for platform in image.platforms
-        }
-        with step.stage("observe"):
-            owner_look = alongside(observe_owner, registry, tag)
-            looks = {platform: alongside(registry.manifest, source) for platform, source in sources.items()}
-            found = {platform: look.result() for platform, look in looks.items()}
-            owner = owner_look.result()
-        children = {platform: child for platform, child in found.items() if child is not None}
-        for platform, source in sources.items():
-            if platform not in children:
-                raise PermanentError(
-                    f"{registry.repository.reference(source)} is not in the registry",
-                    f"Materialize {project.project}/{image_name(platform)} for this partition first.",
-                )
-        whole = index_of(children)
-        difference = platforms_differ(whole, image.platforms)
-        if difference is not None:
-            raise PermanentError(
-                f"{registry.repository.reference(tag)} would not have the declared platforms: {difference}",
-                "Materialize the images of this partition again.",
-            )
-        signed = "no"
-        if image.sign is not None:
-            registry.put_manifest(whole.digest, whole)  # nobody shall see a tag before its signature
-            signed = _signed(step, image, image.sign, registry, whole.digest)
-        reference = registry.repository.reference(tag)
-        if owner is not None and owner.manifest.digest == whole.digest:
-            step.say(f"{reference} is {whole.digest} already")
-        else:
-            refuse_foreign(step, reference, owner, image_source(step))
-            point_tag(step, registry, tag, whole)
-        with step.stage("check"):
-            in_registry = {
-                digest: alongside(registry.manifest, digest) for digest in platform_images(whole).values()
-            }
-            found_by_checks = {
-                "platforms": checks.platforms(
-                    reference,
-                    whole,
-                    image.platforms,
-                    {digest: look.result() for digest, look in in_registry.items()},
-                )
-            }
-            if image.scan is not None:
-                found_by_checks["scan"] = scanned(step, image, image.scan, registry, platform_images(whole))
-        step.say(f"{reference} is {whole.digest}")
-        return Recorded(
-            data_version=whole.digest,
-            metadata={
-                **registry_link(image, project, tag),
-                "image": reference,
-                "pull": f"docker pull {reference}",
-                "digest": whole.digest,
-                "previous_digest": owner.manifest.digest if owner else "none",
-                "signed": signed,
-                "platforms": table(
-                    {"platform": platform, "runnable_digest": child}
-                    for platform, child in platform_images(whole).items()
-                ),
-            },
-            checks={**found_by_checks, DRIFT.name: AS_RECORDED},
-        )
 
-    return work
+
+def manifest_list(step: Step, image: Image) -> Recorded:
+    """Join the platforms' images, sign the list, point the release's image tag to it, and check it."""
+    require_approval_of_images(step)
+    release = step.release
+    registry = image_registry(step, image)
+    tag = image_tag(release.version, release.channel)
+    sources = {
+        platform: platform_tag(release.version, release.channel, platform) for platform in image.platforms
+    }
+    with step.stage("observe"):
+        owner_look = alongside(observe_owner, registry, tag)
+        looks = {platform: alongside(registry.manifest, source) for platform, source in sources.items()}
+        found = {platform: look.result() for platform, look in looks.items()}
+        owner = owner_look.result()
+    children = {platform: child for platform, child in found.items() if child is not None}
+    for platform, source in sources.items():
+        if platform not in children:
+            raise PermanentError(
+                f"{registry.repository.reference(source)} is not in the registry",
+                f"Materialize {step.project.project}/{image_name(platform)} for this partition first.",
+            )
+    whole = index_of(children)
+    difference = platforms_differ(whole, image.platforms)
+    if difference is not None:
+        raise PermanentError(
+            f"{registry.repository.reference(tag)} would not have the declared platforms: {difference}",
+            "Materialize the images of this partition again.",
+        )
+    signed = "no"
+    if image.sign is not None:
+        registry.put_manifest(whole.digest, whole)  # nobody shall see a tag before its signature
+        signed = _signed(step, image, image.sign, registry, whole.digest)
+    reference = registry.repository.reference(tag)
+    if owner is not None and owner.manifest.digest == whole.digest:
+        step.say(f"{reference} is {whole.digest} already")
+    else:
+        refuse_foreign(step, reference, owner, image_source(step))
+        point_tag(step, registry, tag, whole)
+    with step.stage("check"):
+        in_registry = {
+            digest: alongside(registry.manifest, digest) for digest in platform_images(whole).values()
+        }
+        found_by_checks = {
+            "platforms": checks.platforms(
+                reference,
+                whole,
+                image.platforms,
+                {digest: look.result() for digest, look in in_registry.items()},
+            )
+        }
+        if image.scan is not None:
+            found_by_checks["scan"] = scanned(step, image, image.scan, registry, platform_images(whole))
+    step.say(f"{reference} is {whole.digest}")
+    return Recorded(
+        data_version=whole.digest,
+        metadata={
+            **registry_link(image, step.project, tag),
+            "image": reference,
+            "pull": f"docker pull {reference}",
+            "digest": whole.digest,
+            "previous_digest": owner.manifest.digest if owner else "none",
+            "signed": signed,
+            "platforms": table(
+                {"platform": platform, "runnable_digest": child}
+                for platform, child in platform_images(whole).items()
+            ),
+        },
+        checks={**found_by_checks, DRIFT.name: AS_RECORDED},
+    )
 
 
 def _signed(step: Step, image: Image, how: Sign, registry: Registry, digest: str) -> str:

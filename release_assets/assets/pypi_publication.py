@@ -17,7 +17,7 @@ from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.distribution import adopt_published
 from release_assets.nodes.metadata import described, table
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -29,12 +29,10 @@ SECOND_UPLOAD_SECONDS = 60.0
 INDEX_SECONDS = 900.0  # PyPI's page is cached for ten minutes at its edge when a purge is lost
 
 
-def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/pypi_publication`."""
-
-    @release_node(
-        project,
-        partitions,
+def pypi_publication_node(project: Project) -> Node:
+    """Declare `<project>/pypi_publication`."""
+    return Node(
+        work=pypi_publication,
         name="pypi_publication",
         deps=["wheel", *project.gates],
         kinds={"pypi", "python"},
@@ -48,53 +46,54 @@ def pypi_publication(project: Project, partitions: dg.DynamicPartitionsDefinitio
         pool=project.pool,
         checks=[DRIFT],
     )
-    def work(step: Step) -> Recorded:
-        require_approval_of_files(step)
-        index = project.index_for(step.release.channel)
-        name = step.kept("sdist").name
-        with step.stage("observe"):
-            observed = package_index.observe(index.simple_url, name)
-            distributions = [adopt_published(step, step.kept(kind), observed) for kind in KINDS]
-            wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
-            missing = package_index.missing_files(wanted, observed)
-            package_index.refuse_closed_release(
-                step.release.version,
-                wanted,
-                observed,
-                window_days=index.window_days,
-                now=datetime.now(UTC),
-            )
-        step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
-        if missing:
-            with step.stage("preflight"):
-                check_destinations(step)
-            _upload(step, name, distributions, missing)
-        with step.stage("wait_for_index"):
-            served = _served(step, name, distributions, uploaded=bool(missing))
-        page = package_page(index.simple_url, name, str(step.release.version))
-        step.say(f"{name} {step.release.version} is published: {page}")
-        return Recorded(
-            data_version=hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest(),
-            metadata={
-                "package": dg.MetadataValue.url(page),
-                "install": f"pip install {name}=={step.release.version}",
-                "index": index.simple_url,
-                "commit": step.release.commit,
-                "uploaded": len(missing),
-                "files": table(
-                    {
-                        "file": kept.filename,
-                        "size_bytes": kept.size,
-                        "sha256": kept.sha256,
-                        "url": served[kept.filename].url,
-                    }
-                    for kept in distributions
-                ),
-            },
-            checks={DRIFT.name: AS_RECORDED},
-        )
 
-    return work
+
+def pypi_publication(step: Step) -> Recorded:
+    """Upload the files that the index lacks, and wait until it serves all of them."""
+    require_approval_of_files(step)
+    index = step.project.index_for(step.release.channel)
+    name = step.kept("sdist").name
+    with step.stage("observe"):
+        observed = package_index.observe(index.simple_url, name)
+    distributions = [adopt_published(step, step.kept(kind), observed) for kind in KINDS]
+    wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
+    missing = package_index.missing_files(wanted, observed)
+    package_index.refuse_closed_release(
+        step.release.version,
+        wanted,
+        observed,
+        window_days=index.window_days,
+        now=datetime.now(UTC),
+    )
+    step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
+    if missing:
+        with step.stage("preflight"):
+            check_destinations(step)
+        _upload(step, name, distributions, missing)
+    with step.stage("wait_for_index"):
+        served = _served(step, name, distributions, uploaded=bool(missing))
+    page = package_page(index.simple_url, name, str(step.release.version))
+    step.say(f"{name} {step.release.version} is published: {page}")
+    return Recorded(
+        data_version=hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest(),
+        metadata={
+            "package": dg.MetadataValue.url(page),
+            "install": f"pip install {name}=={step.release.version}",
+            "index": index.simple_url,
+            "commit": step.release.commit,
+            "uploaded": len(missing),
+            "files": table(
+                {
+                    "file": kept.filename,
+                    "size_bytes": kept.size,
+                    "sha256": kept.sha256,
+                    "url": served[kept.filename].url,
+                }
+                for kept in distributions
+            ),
+        },
+        checks={DRIFT.name: AS_RECORDED},
+    )
 
 
 def _upload(step: Step, name: str, distributions: Sequence[Distribution], missing: Sequence[str]) -> None:

@@ -7,19 +7,17 @@ import hashlib
 import dagster as dg
 
 from release_assets.nodes.metadata import described
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.nodes.summary import Summary, summarize, summary_sections, summary_text
 from release_assets.project import Project
 from release_assets.rules.tags import channel_of
 
 
-def summary(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/summary`, the last node of a release."""
-
-    @release_node(
-        project,
-        partitions,
+def summary_node(project: Project) -> Node:
+    """Declare `<project>/summary`."""
+    return Node(
+        work=summary,
         name="summary",
         deps=["floating_tags" if project.image is not None else "github_release"],
         half="images" if project.image is not None else "package",
@@ -32,29 +30,30 @@ def summary(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
             again="it shows the release as it is at that moment.",
         ),
     )
-    def work(step: Step) -> Recorded:
-        channel = channel_of(step.tag.kind, step.tag.version)
-        found = summarize(project, step.tag.name, step.tag.version, channel, step.context.instance)
-        sections = summary_sections(found)
-        links = {
-            "package": found.value("pypi_publication", "package"),
-            "release": found.value("github_release", "release"),
-            "registry": found.registry_page,
-        }
-        runs = {"release_run": found.release_run, "docker_run": found.docker_run}
-        return Recorded(
-            data_version=hashlib.sha256(summary_text(found).encode()).hexdigest(),
-            metadata={
-                **{name: dg.MetadataValue.md(text) for name, text in sections.items()},
-                **{name: dg.MetadataValue.url(url) for name, url in links.items() if url is not None},
-                **{name: dg.MetadataValue.dagster_run(run) for name, run in runs.items() if run is not None},
-                "version": str(step.tag.version),
-                **({"holds": _holds(found)} if project.image is not None else {}),
-                "warnings": len(found.warnings),
-            },
-        )
 
-    return work
+
+def summary(step: Step) -> Recorded:
+    """Collect what Dagster and the registry have of the release, and show it on one page."""
+    channel = channel_of(step.tag.kind, step.tag.version)
+    found = summarize(step.project, step.tag.name, step.tag.version, channel, step.context.instance)
+    sections = summary_sections(found)
+    links = {
+        "package": found.value("pypi_publication", "package"),
+        "release": found.value("github_release", "release"),
+        "registry": found.registry_page,
+    }
+    runs = {"release_run": found.release_run, "docker_run": found.docker_run}
+    return Recorded(
+        data_version=hashlib.sha256(summary_text(found).encode()).hexdigest(),
+        metadata={
+            **{name: dg.MetadataValue.md(text) for name, text in sections.items()},
+            **{name: dg.MetadataValue.url(url) for name, url in links.items() if url is not None},
+            **{name: dg.MetadataValue.dagster_run(run) for name, run in runs.items() if run is not None},
+            "version": str(step.tag.version),
+            **({"holds": _holds(found)} if step.project.image is not None else {}),
+            "warnings": len(found.warnings),
+        },
+    )
 
 
 def _holds(found: Summary) -> str:

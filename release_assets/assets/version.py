@@ -8,7 +8,7 @@ from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.errors import PermanentError
 from release_assets.nodes.disk import require_space
 from release_assets.nodes.metadata import described, package_file
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import PREFLIGHT, preflight
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -18,12 +18,10 @@ from release_assets.rules.version_file import version_in_file
 from release_assets.text import one_line
 
 
-def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/version`."""
-
-    @release_node(
-        project,
-        partitions,
+def version_node(project: Project) -> Node:
+    """Declare `<project>/version`."""
+    return Node(
+        work=version,
         name="version",
         kinds={"git", "python"},
         description=described(
@@ -35,32 +33,33 @@ def version(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.
         source=package_file(project, "pyproject.toml"),
         checks=(PREFLIGHT, DRIFT),
     )
-    def work(step: Step) -> Recorded:
-        require_space(step.written_folders)
-        release = step.release
-        with step.stage("fetch"):
-            commit = step.mirror.fetch(release.commit)
-            step.mirror.require_lfs(release.commit, step.output)
-        place = check_declared_version(step)
-        with step.stage("preflight"):
-            found = preflight(step)
-        step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
-        return Recorded(
-            data_version=release.commit,
-            metadata={
-                "version": str(release.version),
-                "channel": release.channel.value,
-                "commit": commit_link(project, release.commit),
-                # Text in the UI, which shows no Markdown in it; a terminal that prints it is not driven.
-                "subject": dg.MetadataValue.text(one_line(commit.subject)),
-                "author": dg.MetadataValue.text(one_line(commit.author)),
-                "committed": dg.MetadataValue.timestamp(commit.committed_at),
-                "declared_in": place or "the built metadata (the version is dynamic)",
-            },
-            checks={PREFLIGHT.name: found, DRIFT.name: AS_RECORDED},
-        )
 
-    return work
+
+def version(step: Step) -> Recorded:
+    """Check the version that the tagged source declares, and every credential that the run needs."""
+    require_space(step.written_folders)
+    release = step.release
+    with step.stage("fetch"):
+        commit = step.mirror.fetch(release.commit)
+        step.mirror.require_lfs(release.commit, step.output)
+    place = check_declared_version(step)
+    with step.stage("preflight"):
+        found = preflight(step)
+    step.say(f"{release.tag} is {step.project.project} {release.version}, commit {release.commit}")
+    return Recorded(
+        data_version=release.commit,
+        metadata={
+            "version": str(release.version),
+            "channel": release.channel.value,
+            "commit": commit_link(step.project, release.commit),
+            # Text in the UI, which shows no Markdown in it; a terminal that prints it is not driven.
+            "subject": dg.MetadataValue.text(one_line(commit.subject)),
+            "author": dg.MetadataValue.text(one_line(commit.author)),
+            "committed": dg.MetadataValue.timestamp(commit.committed_at),
+            "declared_in": place or "the built metadata (the version is dynamic)",
+        },
+        checks={PREFLIGHT.name: found, DRIFT.name: AS_RECORDED},
+    )
 
 
 def check_declared_version(step: Step) -> str | None:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import dagster as dg
-
 from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.files import build, unpack_sdist
-from release_assets.nodes.distribution import kept_distribution
+from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import Project
 
 
-def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return the asset `<project>/wheel`."""
-
-    @release_node(
-        project,
-        partitions,
+def wheel_node(project: Project) -> Node:
+    """Declare `<project>/wheel`."""
+    return Node(
+        work=wheel,
         name="wheel",
         deps=["sdist"],
         kinds={"python", "wheel"},
@@ -33,25 +27,28 @@ def wheel(project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.As
         source=package_file(project, "pyproject.toml"),
         checks=[TWINE_CHECK],
     )
-    def work(step: Step) -> Recorded:
-        def from_sdist(scratch: Path) -> Path:
-            source = step.kept("sdist")
-            commit = step.mirror.fetch(step.release.commit)
-            unpacked = scratch / "source"
-            unpacked.mkdir()
-            with step.stage("unpack"):
-                tree = unpack_sdist(step.store.fetch(source, scratch), unpacked)
-            return build(
-                "wheel",
-                tree,
-                scratch=scratch,
-                readable=[],
-                cache=step.build_cache,
-                epoch=commit.epoch,
-                log=step.output,
-                seconds=step.seconds,
-            )
 
-        return kept_distribution(step, "wheel", from_sdist)
 
-    return work
+def wheel(step: Step) -> Recorded:
+    """Build the wheel from the kept sdist, or keep the one that was built before."""
+    kept = built_before(step, "wheel")
+    if kept is not None:
+        return recorded_distribution(kept, "kept")
+    source = step.kept("sdist")
+    commit = step.mirror.fetch(step.release.commit)
+    with step.folder() as scratch:
+        unpacked = scratch / "source"
+        unpacked.mkdir()
+        with step.stage("unpack"):
+            tree = unpack_sdist(step.store.fetch(source, scratch), unpacked)
+        file = build(
+            "wheel",
+            tree,
+            scratch=scratch,
+            readable=[],
+            cache=step.build_cache,
+            epoch=commit.epoch,
+            log=step.output,
+            seconds=step.seconds,
+        )
+        return check_and_keep(step, "wheel", file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,19 +18,17 @@ from release_assets.rules import warehouse
 from release_assets.text import size_text
 
 
-def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> Recorded:
-    """Return what the store keeps for the tag's commit, or build, check and keep it.
+def built_before(step: Step, kind: Kind) -> Distribution | None:
+    """Return the file that was built from the tag's commit before, or None where one is to be built.
 
-    `build` makes the file in an empty folder. Where the index already serves the file with other bytes
-    but the same contents (a DAGSTER_HOME that was lost, a release that was made elsewhere) the published
-    bytes are kept. Raises ConflictError where the contents differ, or where the tag moved to another
-    commit after its files were published.
+    Raises ConflictError where the tag moved to another commit after its files were published, and
+    PermanentError where the index accepts no more files of this version.
     """
     release = step.release
     kept = step.store.find(kind)
     if kept is not None and kept.commit == release.commit:
         step.say(f"{kept.filename} was built before, and is kept")
-        return _recorded(kept, "kept")
+        return kept
     index = step.project.index_for(release.channel)
     if kept is not None:
         served = package_index.observe(index.simple_url, kept.name).get(kept.filename)
@@ -42,27 +40,37 @@ def kept_distribution(step: Step, kind: Kind, build: Callable[[Path], Path]) -> 
             )
         step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
     refuse_closed_release(step, kind)
+    return None
+
+
+def check_and_keep(step: Step, kind: Kind, file: Path) -> Recorded:
+    """Check a file that was built, keep it in the store, and return what the event log records of it.
+
+    Where the index already serves the file with other bytes but the same contents (a DAGSTER_HOME that was
+    lost, a release that was made elsewhere) the published bytes are kept. Raises ConflictError where the
+    contents differ.
+    """
+    release, index = step.release, step.project.index_for(step.release.channel)
     # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
     sdist = step.store.find("sdist") if kind == "wheel" else None
     declared = step.declared_name or (sdist.name if sdist else None)
-    with step.folder() as scratch, step.folder() as fresh:
-        file = build(scratch)
-        with step.stage("check"):
-            checked = check(
-                file,
-                name=declared,
-                version=release.version,
-                tag=release.tag,
-                index=index,
-                log=step.output,
-            )
+    with step.stage("check"):
+        checked = check(
+            file,
+            name=declared,
+            version=release.version,
+            tag=release.tag,
+            index=index,
+            log=step.output,
+        )
+    with step.folder() as fresh:
         file, origin = _adopt_published(step, file, checked.name, fresh)
         with step.stage("store"):
             kept = step.store.put(
                 kind, file, commit=release.commit, name=checked.name, warnings=checked.warnings
             )
     step.say(f"{kept.filename}: {size_text(kept.size)}, sha256 {kept.sha256}")
-    return _recorded(kept, origin)
+    return recorded_distribution(kept, origin)
 
 
 def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str]:
@@ -124,14 +132,15 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     if served is None or served.sha256 in {None, kept.sha256}:
         return kept
     kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
-    with step.folder() as ours, step.folder() as theirs:
+    with step.stage("adopt"), step.folder() as ours, step.folder() as theirs:
         published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
         return step.store.put(
             kind, published, commit=kept.commit, name=kept.name, warnings=kept.warnings, instead_of=kept
         )
 
 
-def _recorded(kept: Distribution, origin: str) -> Recorded:
+def recorded_distribution(kept: Distribution, origin: str) -> Recorded:
+    """Return what the event log records of a kept file; `origin` is where its bytes come from."""
     return Recorded(
         data_version=kept.sha256,
         metadata={

@@ -6,6 +6,7 @@ import contextlib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -134,7 +135,8 @@ def definition_metadata(
         with contextlib.suppress(PermanentError):  # a name that is none is refused by the preflight
             image = parse_repository(project.image.repository)
             links["registry"] = registry_page(image.host, image.name, project.github.repository)
-    code = work.__code__
+    function = work.func if isinstance(work, partial) else work
+    code = function.__code__
     with warnings.catch_warnings():
         # Without a reference the UI has no link to the code of a node.
         warnings.simplefilter("ignore", dg.BetaWarning)

@@ -1,8 +1,8 @@
-"""What makes an asset of the graph from a function that works on one release."""
+"""Node: one asset of the graph, declared next to the function that does its work on a release."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,69 +31,77 @@ class Recorded:
     checks: Mapping[str, Found] = field(default_factory=dict)
 
 
-def release_node(
-    project: Project,
-    partitions: dg.DynamicPartitionsDefinition,
-    *,
-    name: str,
-    kinds: set[str],
-    description: str,
-    half: Half = "package",
-    source: str | None = None,
-    deps: Iterable[str] = (),
-    pool: str | None = None,
-    checks: Sequence[Declared] = (),
-) -> Callable[[Callable[[Step], Recorded]], dg.AssetsDefinition]:
-    """Make an asset of the graph from a function that does its work on one release.
+@dataclass(frozen=True)
+class Node:
+    """A node of a project's graph: the function that does its work on one release, and how Dagster shows it.
 
-    `half` decides the asset's group, `source` is the file in the project's repository that the node works on.
+    `half` decides the asset's group, None is the project's own. `source` is the file in the project's
+    repository that the node works on. `may_wait` is True where `work` may return None: the step succeeds
+    without an output, and Dagster skips everything downstream.
+    """
+
+    name: str
+    work: Callable[[Step], Recorded | None]
+    description: str
+    half: Half | None = "package"
+    kinds: Set[str] = frozenset()
+    source: str | None = None
+    deps: Sequence[str] = ()
+    pool: str | None = None
+    checks: Sequence[Declared] = ()
+    may_wait: bool = False
+
+
+def asset_of(node: Node, project: Project, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
+    """Return the asset of a project's node.
+
     A ReleaseError becomes Dagster's Failure, without a traceback, and with retries only where doing it
     again can help: those observe the destination first, as every run of a node does.
     The node's checks are part of its step. Where a blocking one fails, what was made stays recorded with what
     the checks found, the step fails in the check's words, and nothing downstream starts.
     """
-    key = dg.AssetKey([project.project, name])
+    key = dg.AssetKey([project.project, node.name])
 
-    def decorate(work: Callable[[Step], Recorded]) -> dg.AssetsDefinition:
-        @dg.asset(
-            key=key,
-            deps=[dg.AssetKey([project.project, dep]) for dep in deps],
-            group_name=f"{project.project}_{half}",
-            partitions_def=partitions,
-            description=description,
-            metadata=definition_metadata(project, source, work),
-            kinds=kinds,
-            owners=project.owners,
-            pool=pool,
-            retry_policy=RETRY_POLICY,
-            check_specs=check_specs(key, checks, partitions),
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetKey([project.project, dep]) for dep in node.deps],
+        group_name=f"{project.project}_{node.half}" if node.half is not None else project.project,
+        partitions_def=partitions,
+        description=node.description,
+        metadata=definition_metadata(project, node.source, node.work),
+        kinds=set(node.kinds),
+        owners=project.owners,
+        pool=node.pool,
+        retry_policy=RETRY_POLICY,
+        check_specs=check_specs(key, node.checks, partitions),
+        output_required=not node.may_wait,
+    )
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        step = Step(project, context)
+        with clear_failures(step):
+            tag_run(step, makes_images=node.half == "images")
+            recorded = node.work(step)
+        if recorded is None:
+            return
+        # Metadata of the result would be in two events of the log.
+        context.add_asset_metadata({
+            **shown(clean_metadata(recorded.metadata, step.secrets)),
+            **timings(step.seconds, time.monotonic() - step.started),
+        })  # fmt: skip
+        yield dg.MaterializeResult(
+            data_version=dg.DataVersion(recorded.data_version),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=name,
+                    passed=found.state == "ok",
+                    severity=found.severity,
+                    description=printable(redact(found.description, step.secrets)),
+                    metadata=clean_metadata(found.metadata, step.secrets),
+                )
+                for name, found in recorded.checks.items()
+            ],
         )
-        def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-            step = Step(project, context)
-            with clear_failures(step):
-                tag_run(step, makes_images=half == "images")
-                recorded = work(step)
-            # Metadata of the result would be in two events of the log.
-            context.add_asset_metadata({
-                **shown(clean_metadata(recorded.metadata, step.secrets)),
-                **timings(step.seconds, time.monotonic() - step.started),
-            })  # fmt: skip
-            yield dg.MaterializeResult(
-                data_version=dg.DataVersion(recorded.data_version),
-                check_results=[
-                    dg.AssetCheckResult(
-                        check_name=name,
-                        passed=found.state == "ok",
-                        severity=found.severity,
-                        description=printable(redact(found.description, step.secrets)),
-                        metadata=clean_metadata(found.metadata, step.secrets),
-                    )
-                    for name, found in recorded.checks.items()
-                ],
-            )
-            with clear_failures(step):
-                refuse_blocked(checks, recorded.checks)
+        with clear_failures(step):
+            refuse_blocked(node.checks, recorded.checks)
 
-        return materialize
-
-    return decorate
+    return materialize

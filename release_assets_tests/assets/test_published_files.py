@@ -7,7 +7,7 @@ import pytest
 
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.image_step import published_files
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded, asset_of
 from release_assets.nodes.step import Step
 from release_assets_tests.maintainer import BUILD, Maintainer
 
@@ -28,7 +28,7 @@ def files_for(maintainer: Maintainer, tag: str) -> list[str] | ReleaseError:
 
     project = maintainer.project
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
-    node = release_node(project, partitions, name="files", kinds=set(), description="Fetched.")(work)
+    node = asset_of(Node("files", work, "Fetched."), project, partitions)
     maintainer.instance.add_dynamic_partitions(str(partitions.name), [tag])
     with maintainer.environment():
         assert dg.materialize([node], partition_key=tag, instance=maintainer.instance).success

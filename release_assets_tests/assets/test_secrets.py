@@ -14,7 +14,7 @@ import pytest
 
 from release_assets.destinations import github
 from release_assets.destinations.registry import Registry, parse_repository
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded, asset_of
 from release_assets.nodes.step import Step
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from release_assets_tests.secret_forms import forms_of
@@ -143,7 +143,7 @@ def _is_careless(maintainer: Maintainer) -> None:
 
     project = maintainer.project
     partitions = dg.DynamicPartitionsDefinition(name=f"{project.project}_releases")
-    node = release_node(project, partitions, name="careless", kinds=set(), description="Leaks.")(work)
+    node = asset_of(Node("careless", work, "Leaks."), project, partitions)
     with maintainer.environment():
         for tag, succeeds in (("v1.0.0", True), ("v1.0.1", False)):
             result = dg.materialize(

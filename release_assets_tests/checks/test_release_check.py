@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pytest
 
-from release_assets.nodes.node import Recorded, release_node
+from release_assets.nodes.node import Node, Recorded, asset_of
 from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.project import Project
@@ -42,17 +42,14 @@ class Graph:
             self.downstream.append(step.context.partition_key)
             return Recorded(data_version="used", metadata={})
 
-        node = release_node(
-            self.project, PARTITIONS, name="image", kinds=set(), description="Made.", checks=DECLARED
-        )(make)
-        after = release_node(
-            self.project, PARTITIONS, name="after", kinds=set(), description="Used.", deps=["image"]
-        )(use)
+        nodes = [
+            Node("image", make, "Made.", checks=DECLARED),
+            Node("after", use, "Used.", deps=["image"]),
+        ]
+        assets = [asset_of(node, self.project, PARTITIONS) for node in nodes]
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions("sample_releases", ["v1.0.0"])
-            result = dg.materialize(
-                [node, after], partition_key="v1.0.0", instance=instance, raise_on_error=False
-            )
+            result = dg.materialize(assets, partition_key="v1.0.0", instance=instance, raise_on_error=False)
             return Outcome(result.all_events, list(instance.all_logs(result.run_id)))
 
 
