@@ -27,7 +27,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from release_assets.rules import warehouse
 from release_assets.rules.platforms import parse_platform
 from release_assets.rules.tags import Channel, TagPatterns
-from release_assets.rules.wheel_tags import MACHINES, linux_platform, matches, wheel_node
+from release_assets.rules.wheel_tags import MACHINES, linux_platform, matches, wheel_node_name
 
 
 class Declared(BaseModel):
@@ -356,7 +356,12 @@ class Package(Declared):
         if adopted is not None and any(matches(adopted.files, [filename], version).values()):
             return node == "adopted_wheels"
         platform = linux_platform(filename)
-        return node == (wheel_node(platform) if platform is not None else "wheel")
+        return node == (wheel_node_name(platform) if platform is not None else "wheel")
+
+    @property
+    def last_distributions(self) -> list[str]:
+        """Return the nodes after which all files of the release are made."""
+        return self.distributions[1:] or self.distributions
 
     @property
     def distributions(self) -> list[str]:
@@ -366,7 +371,7 @@ class Package(Declared):
         return [
             "sdist",
             *(["wheel"] if any(source.pure is not None for source in self.wheels) else []),
-            *map(wheel_node, self.wheel_platforms),
+            *map(wheel_node_name, self.wheel_platforms),
             *(["adopted_wheels"] if self.adopted_wheels is not None else []),
         ]
 

@@ -17,7 +17,7 @@ from release_assets.rules.approval import (
 )
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
-NOW = Subject("v1.2.3", A, A, "5d", "3e")
+NOW = Subject("v1.2.3", A, A, {"sdist": "5d", "wheel": "3e"})
 
 
 def test_an_approval_covers_what_it_was_given_for() -> None:
@@ -29,8 +29,14 @@ def test_an_approval_covers_what_it_was_given_for() -> None:
     ("changed", "words"),
     [
         ({"commit": B}, f"commit {A} was approved, and the tag points to {B} now"),
-        ({"sdist": "77"}, "the sdist with sha256 5d was approved, and 77 is built now"),
-        ({"wheel": "77"}, "the wheel with sha256 3e was approved, and 77 is built now"),
+        (
+            {"files": {"sdist": "77", "wheel": "3e"}},
+            "the sdist with sha256 5d was approved, and 77 is built now",
+        ),
+        (
+            {"files": {"sdist": "5d", "wheel": "77"}},
+            "the wheel with sha256 3e was approved, and 77 is built now",
+        ),
         ({"images_from": B}, f"images from commit {A} were approved, and a rebuild tag names {B} now"),
     ],
     ids=["moved tag", "other sdist", "other wheel", "rebuild tag"],
@@ -48,9 +54,9 @@ def test_a_rebuild_tag_leaves_the_files_approved() -> None:
 
 
 def test_files_that_are_not_kept_anymore_need_no_approval() -> None:
-    assert not_covered(NOW, replace(NOW, sdist=None, wheel=None)) is None
+    assert not_covered(NOW, replace(NOW, files={"sdist": None, "wheel": None})) is None
     # What was approved before anything was built covers no file.
-    assert files_not_covered(replace(NOW, wheel=None), NOW) is not None
+    assert files_not_covered(replace(NOW, files={"sdist": "5d", "wheel": None}), NOW) is not None
 
 
 def test_only_a_whole_record_is_an_approval() -> None:

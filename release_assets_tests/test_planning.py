@@ -80,7 +80,7 @@ def world(**changed: Any) -> World:
         "problem": None,
         "built_from": COMMIT,
         "rebuild_tag": None,
-        "kept": {"sdist": None, "wheel": None},
+        "kept": {"sdist": (), "wheel": ()},
         "index": served(*FILES),
         "github": hub(*FILES, "SHA256SUMS"),
         "images": images(),
@@ -178,14 +178,14 @@ def distribution(name: str, commit: str) -> Distribution:
 
 
 def test_kept_files_are_not_built_again() -> None:
-    kept = {"sdist": distribution(FILES[0], COMMIT), "wheel": distribution(FILES[1], OTHER)}
+    kept = {"sdist": (distribution(FILES[0], COMMIT),), "wheel": (distribution(FILES[1], OTHER),)}
     found = plan(index={}, kept=kept)
     assert what(found, "sdist") == f"built before: {FILES[0]}"
     assert what(found, "wheel") == "build the wheel"  # the tag moved before it was published
 
 
 def test_a_tag_that_moved_after_its_publication_is_blocked() -> None:
-    kept = {"sdist": distribution(FILES[0], OTHER), "wheel": None}
+    kept = {"sdist": (distribution(FILES[0], OTHER),), "wheel": ()}
     found = plan(kept=kept)
     assert actions(found)["sdist"] is Action.BLOCKED
     assert OTHER in what(found, "sdist")
@@ -193,7 +193,7 @@ def test_a_tag_that_moved_after_its_publication_is_blocked() -> None:
 
 
 def test_other_bytes_are_compared() -> None:
-    found = plan(kept={"sdist": distribution(FILES[0], COMMIT), "wheel": None})
+    found = plan(kept={"sdist": (distribution(FILES[0], COMMIT),), "wheel": ()})
     assert what(found, "pypi_publication").startswith(f"compare {FILES[0]} with the files that ")
 
 

@@ -32,9 +32,8 @@ def sdist_node(project: Project) -> Node:
 
 def sdist(step: Step) -> Recorded:
     """Build the sdist from a checkout of the tag's commit, or keep the one that was built before."""
-    kept = built_before(step, "sdist")
-    if kept is not None:
-        return recorded_distribution(kept, "kept")
+    if kept := built_before(step, "sdist"):
+        return recorded_distribution(kept[0], "kept")
     commit = step.mirror.fetch(step.release.commit)
     with step.folder() as scratch:
         with step.stage("checkout"):

@@ -31,9 +31,8 @@ def wheel_node(project: Project) -> Node:
 
 def wheel(step: Step) -> Recorded:
     """Build the wheel from the kept sdist, or keep the one that was built before."""
-    kept = built_before(step, "wheel")
-    if kept is not None:
-        return recorded_distribution(kept, "kept")
+    if kept := built_before(step, "wheel"):
+        return recorded_distribution(kept[0], "kept")
     source = step.kept("sdist")
     commit = step.mirror.fetch(step.release.commit)
     with step.folder() as scratch:

@@ -165,7 +165,7 @@ def _look(
     project: Project, tag: ParsedTag, remote_tags: Mapping[str, str], instance: dg.DagsterInstance
 ) -> dict[str, Found]:
     images = [image_name(platform) for platform in project.image.platforms] if project.image else []
-    nodes = ["sdist", "wheel", "pypi_publication", "github_release", "manifest_list", *images]
+    nodes = [*project.package.distributions, "pypi_publication", "github_release", "manifest_list", *images]
     recorded = {node: recorded_metadata(instance, project, node, tag.name) for node in nodes}
     commit = remote_tags.get(tag.name) or str(recorded["pypi_publication"].get("commit", ""))
     release = Release(tag.name, tag.version, commit, channel_of(tag.kind, tag.version))

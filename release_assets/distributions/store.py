@@ -133,8 +133,17 @@ class DistributionStore:
             return first
         return self._record(node, [self._written(file, commit, None) for file in files])
 
-    def replace_wheel(self, node: str, kept: Distribution, file: Path) -> Distribution:
-        """Keep a file in the place of one of a node's wheels. Returns what is kept now."""
+    def replace(self, node: str, kept: Distribution, file: Path) -> Distribution:
+        """Keep a file in the place of one of a node's files. Returns what is kept now."""
+        if node in {"sdist", "wheel"}:
+            return self.put(
+                "sdist" if node == "sdist" else "wheel",
+                file,
+                commit=kept.commit,
+                name=kept.name,
+                warnings=kept.warnings,
+                instead_of=kept,
+            )
         checked = CheckedFile(file, kept.name, kept.warnings, kept.checks)
         new = self._written(checked, kept.commit, kept)
         self._record(node, [new if one == kept else one for one in self.files(node)])

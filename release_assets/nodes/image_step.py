@@ -23,6 +23,7 @@ from release_assets.rules.image_labels import image_labels
 from release_assets.rules.image_tags import published_versions
 from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
+from release_assets.rules.wheel_tags import is_for_platform
 from release_assets.secrets import read_secret, read_secrets
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
@@ -120,8 +121,10 @@ def docker_environment(step: Step, image: Image) -> Iterator[Mapping[str, str]]:
         yield env
 
 
-def published_files(step: Step, scratch: Path) -> Path:
-    """Return a folder with the sdist and the wheel that the index serves for the release, named `dist`.
+def published_files(step: Step, scratch: Path, platform: str) -> Path:
+    """Return a folder with the sdist and the wheels that the index serves for the release, named `dist`.
+
+    Of the wheels, those for the platform and pure ones.
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
     elsewhere are built all the same. Empty where nothing is published.
@@ -130,7 +133,11 @@ def published_files(step: Step, scratch: Path) -> Path:
     folder = scratch / "dist"
     folder.mkdir()
     index = step.project.index_for(step.release.channel)
-    kept = {found.filename: found for found in (step.store.find("sdist"), step.store.find("wheel")) if found}
+    kept = {
+        found.filename: found
+        for node in step.project.package.distributions
+        for found in step.store.files(node)
+    }
     served = package_index.files_of(
         step.release.version, package_index.observe(index.simple_url, step.package_name)
     )
@@ -145,6 +152,8 @@ def published_files(step: Step, scratch: Path) -> Path:
             problem, f"Materialize {step.project.project}/pypi_publication for this partition first."
         )
     for name, file in served.items():
+        if not is_for_platform(name, platform):
+            continue
         if name in kept and kept[name].sha256 == file.sha256:
             step.store.fetch(kept[name], folder)
         else:

@@ -24,8 +24,7 @@ PREFLIGHT = Declared(
     blocks=True,
 )
 
-BUILT_HERE = {"version", "sdist", "wheel", "approval", "summary"}  # the nodes that publish nothing
-PACKAGE = {*BUILT_HERE, "pypi_publication", "github_release"}
+PACKAGE = {"pypi_publication", "github_release"}
 
 
 class UnsetError(PermanentError):
@@ -73,14 +72,16 @@ def preflight(step: Step) -> Found:
     has the files. Raises TransientError where something cannot be asked now, and nothing is published yet.
     """
     nodes = {node.name.removeprefix(f"{step.project.project}__") for node in step.context.job_def.nodes}
+    # Those that publish nothing.
+    built_here = {"version", *step.project.package.distributions, "approval", "summary"}
     uploaded = False
     try:
         uploaded = "pypi_publication" in nodes and _is_uploaded(step)
-        if not nodes - BUILT_HERE or (uploaded and _is_public(step) and not nodes - PACKAGE):
+        if not nodes - built_here or (uploaded and _is_public(step) and not nodes - built_here - PACKAGE):
             return Found("ok", "Nothing is left to publish in this run.")
         if uploads := "pypi_publication" in nodes and not uploaded:
-            for kind in ("sdist", "wheel"):
-                refuse_closed_release(step, kind)
+            for node in step.project.package.distributions:
+                refuse_closed_release(step, node)
         asked = check_destinations(step, index=uploads, hub=uploads or "github_release" in nodes)
     except PermanentError as error:
         return Found("error", error.problem, error.remedy)
@@ -120,9 +121,10 @@ def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> l
 
 
 def _is_uploaded(step: Step) -> bool:
-    """Whether the index serves both files that were built from the tag's commit."""
-    kept = [found for found in (step.store.find("sdist"), step.store.find("wheel")) if found is not None]
-    if len(kept) < 2 or {found.commit for found in kept} != {step.release.commit}:
+    """Whether the index serves all files that were built from the tag's commit."""
+    made = [step.store.files(node) for node in step.project.package.distributions]
+    kept = [found for files in made for found in files]
+    if not all(made) or {found.commit for found in kept} != {step.release.commit}:
         return False
     index = step.project.index_for(step.release.channel)
     served = package_index.observe(index.simple_url, kept[0].name)

@@ -106,7 +106,7 @@ def _distributions(
 
 def _complete(project: Project, instance: dg.DagsterInstance) -> set[str]:
     """Return the releases of which everything is recorded that the project publishes."""
-    nodes = ["sdist", "wheel", "pypi_publication", "github_release"]
+    nodes = [*project.package.distributions, "pypi_publication", "github_release"]
     nodes += ["manifest_list", "floating_tags"] if project.image is not None else []
     recorded = [
         set(instance.get_materialized_partitions(dg.AssetKey([project.project, node]))) for node in nodes

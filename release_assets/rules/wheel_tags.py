@@ -22,7 +22,7 @@ MACHINES = {
 LINUX = re.compile(r"(?:(?:many|musl)linux\w*?|linux)_(" + "|".join(MACHINES.values()) + ")")
 
 
-def wheel_node(platform: str) -> str:
+def wheel_node_name(platform: str) -> str:
     """Return the name of the node of a platform's wheels: `wheel_linux_amd64` for linux/amd64."""
     return f"wheel_{platform.replace('/', '_')}"
 

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -119,10 +120,14 @@ def wheels_in_folder(folder: Path) -> dict[str, Copy]:
 
     # The end of a zip file holds its table of contents.
     return {
-        file.name: lambda to, file=file: Path(shutil.copy(file, to / file.name))
+        file.name: partial(_copied, file)
         for file in files
         if file.is_file() and shown(file.name) == file.name and zipfile.is_zipfile(file)
     }
+
+
+def _copied(file: Path, to: Path) -> Path:
+    return Path(shutil.copyfile(file, to / file.name))
 
 
 def wheels_on_page(url: str) -> dict[str, Copy]:
@@ -144,16 +149,17 @@ def wheels_on_page(url: str) -> dict[str, Copy]:
         parts = urlsplit(link.url)
         name = unquote(parts.path.rpartition("/")[2])
         if name.endswith(".whl") and shown(name) == name and parts.scheme in {"http", "https"}:
-            found[name] = lambda to, address=link.url, name=name: _downloaded(url, address, to / name)
+            found[name] = partial(_downloaded, url, link.url, name)
     return found
 
 
-def _downloaded(page: str, url: str, to: Path) -> Path:
+def _downloaded(page: str, url: str, name: str, folder: Path) -> Path:
     """Download a file that a page links. Raises TransientError or PermanentError."""
     if urlsplit(page).scheme == "https" and urlsplit(url).scheme != "https":
         raise PermanentError(
             f"{one_line(page)} links {one_line(url)}, which is not encrypted", "Serve the files over https."
         )
+    to = folder / name
     with to.open("wb") as sink:
         answer = get(url, headers={}, seconds=seconds_for(LARGEST), limit=LARGEST, sink=sink)
     raise_for_status(answer, f"Check that {one_line(page)} still serves this file.")
@@ -170,8 +176,8 @@ def wheels_in_draft(
     release, _ = github.find_release(github.connect(api_url, token), repository, tag, token_env=token_env)
     assets = release.assets if release is not None else ()
     return {
-        asset.name: lambda to, asset=asset: github.download_asset(
-            api_url, repository, asset, to, token=token, token_env=token_env
+        asset.name: partial(
+            github.download_asset, api_url, repository, asset, token=token, token_env=token_env
         )
         for asset in assets
         if asset.state == "uploaded" and asset.name.endswith(".whl") and shown(asset.name) == asset.name

@@ -71,9 +71,11 @@ def build_wheels(
             timeout=BUILD_SECONDS,
             log=log,
             directory=tree,
-            SOURCE_DATE_EPOCH=str(epoch),
-            **engine.variables,
-            **options(source, platform, label),
+            variables={
+                "SOURCE_DATE_EPOCH": str(epoch),
+                **engine.variables,
+                **options(source, platform, label),
+            },
         )  # fmt: skip
     except CommandFailedError as error:
         said = last_words(error.tail)

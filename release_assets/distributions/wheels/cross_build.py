@@ -32,8 +32,10 @@ def main() -> None:
     given = parser.parse_args()
     settings = target_settings(given.scratch, given.zig, given.machine, given.glibc)
 
-    def run(command: Sequence[str], cwd: str | None = None, extra: Mapping[str, str] | None = None) -> None:
-        default_subprocess_runner(command, cwd, {**(extra or {}), **settings})
+    def run(
+        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        default_subprocess_runner(cmd, cwd, {**(extra_environ or {}), **settings})
 
     with DefaultIsolatedEnv(installer="uv") as env:
         builder = ProjectBuilder.from_isolated_env(env, given.source, runner=run)

@@ -107,7 +107,7 @@ def _abi3audit(file: Path, scratch: Path, log: Log) -> str:
             readable=[file],
             timeout=SECONDS,
             log=log,
-            XDG_CACHE_HOME=str(scratch / "cache"),
+            variables={"XDG_CACHE_HOME": str(scratch / "cache")},
         )
     except CommandFailedError as error:
         raise PermanentError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from release_assets.distributions import isolation
@@ -39,7 +39,7 @@ def isolated_run(
     timeout: float,
     log: Log,
     directory: Path | None = None,
-    **variables: str,
+    variables: Mapping[str, str] = {},
 ) -> str:
     """Run a tool that works on hostile files; return its standard output.
 

@@ -108,7 +108,7 @@ def _here(file: Path, names: list[str], scratch: Path, cache: Path, log: Log) ->
                 network=True,
                 timeout=INSTALL_SECONDS,
                 log=log,
-                **places,
+                variables=places,
             )
     except CommandFailedError as error:
         raise _not_installed(file, error) from None
@@ -140,7 +140,7 @@ def _in_container(
             network=True,
             timeout=INSTALL_SECONDS,
             log=log,
-            UV_CACHE_DIR=str(cache),
+            variables={"UV_CACHE_DIR": str(cache)},
         )  # fmt: skip
     except CommandFailedError as error:
         raise _not_installed(file, error) from None

@@ -46,7 +46,7 @@ def build_wheels(
     check_installed("zig")
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Path] = []
-    for python in source.pythons or [None]:
+    for python in source.pythons or (None,):
         folder = scratch / (python or "own")
         folder.mkdir()
         started = time.monotonic()
@@ -80,7 +80,7 @@ def _compiled(
         if python is None
         else ["uv", "run", "--no-project", "--no-config", "--python", python, "--with", requirement, "python"]
     )
-    argv = [
+    argv: list[str | Path] = [
         *interpreter, script, tree, output, work, _zig(), MACHINES[platform], source.glibc
     ]  # fmt: skip
     try:
@@ -92,10 +92,12 @@ def _compiled(
             network=True,
             timeout=BUILD_SECONDS,
             log=log,
-            UV_CACHE_DIR=str(cache),
-            UV_PYTHON_INSTALL_DIR=str(cache / "pythons"),
-            ZIG_GLOBAL_CACHE_DIR=str(cache / "zig"),
-            SOURCE_DATE_EPOCH=str(epoch),
+            variables={
+                "UV_CACHE_DIR": str(cache),
+                "UV_PYTHON_INSTALL_DIR": str(cache / "pythons"),
+                "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
+                "SOURCE_DATE_EPOCH": str(epoch),
+            },
         )
     except CommandFailedError as error:
         said = last_words(error.tail)
@@ -137,7 +139,7 @@ def _repaired(
             scratch=folder,
             timeout=REPAIR_SECONDS,
             log=log,
-            SOURCE_DATE_EPOCH=str(epoch),
+            variables={"SOURCE_DATE_EPOCH": str(epoch)},
         )
         (named,) = wheels_in(tagged, "wheel tags")
         isolated_run(
@@ -145,7 +147,7 @@ def _repaired(
             scratch=folder,
             timeout=REPAIR_SECONDS,
             log=log,
-            SOURCE_DATE_EPOCH=str(epoch),
+            variables={"SOURCE_DATE_EPOCH": str(epoch)},
         )
     except CommandFailedError as error:
         raise PermanentError(
