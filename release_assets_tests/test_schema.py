@@ -67,7 +67,8 @@ def test_a_template_may_stand_for_every_value() -> None:
 
 def test_only_three_keys_are_required() -> None:
     required = {path for path, _, is_required in keys(attributes_schema()) if is_required}
-    assert required == {"project", "repository", "package", "image.repository", "image.scan.command"}
+    of_blocks = {"image.repository", "image.scan.command", "package.wheels.adopted.files"}
+    assert required == {"project", "repository", "package", *of_blocks}
 
 
 def test_dagster_shows_the_same_schema() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from release_assets.checks.distribution import TWINE_CHECK, twine_check
+from release_assets.destinations import buildx
+from release_assets.destinations.registry import parse_repository
 from release_assets.distributions.store import CheckedFile, Distribution
 from release_assets.distributions.wheels.inspection import inspect
 from release_assets.distributions.wheels.trial import try_wheel
@@ -17,6 +21,7 @@ from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import TriedWheels
 from release_assets.rules.wheel_tags import linux_platform
+from release_assets.secrets import read_secret
 from release_assets.text import size_text
 
 UNTRIED = "not tried: this machine does not run its platform"
@@ -78,4 +83,22 @@ def _imported(step: Step, file: Path, source: TriedWheels) -> str:
     if linux_platform(file.name) is None:
         return UNTRIED
     with step.folder() as scratch:
-        return try_wheel(file, source, scratch=scratch, cache=step.build_cache, log=step.output)
+        return try_wheel(
+            file,
+            source,
+            scratch=scratch,
+            cache=step.build_cache,
+            docker=partial(_docker, step),
+            log=step.output,
+        )
+
+
+@contextlib.contextmanager
+def _docker(step: Step) -> Iterator[Mapping[str, str]]:
+    """Yield the environment of docker's commands, logged in to the project's registry if it has one."""
+    image = step.project.image
+    repository = parse_repository(image.repository if image is not None else "docker.io/library/python")
+    login = [read_secret(name) for name in (image.username_env, image.token_env)] if image is not None else []
+    username, token = login if login and all(login) else (None, None)
+    with buildx.docker_environment(repository, username, token) as env:
+        yield env

