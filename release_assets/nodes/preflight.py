@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from release_assets.destinations import cosign, github, package_index
+from release_assets.distributions.wheels.tools import check_installed
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
@@ -13,7 +14,7 @@ from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.notes.check import check_page
 from release_assets.process import environment
-from release_assets.project import GitHub, Image, PackageIndex, Project, Sign
+from release_assets.project import GitHub, Image, Package, PackageIndex, Project, Sign
 from release_assets.rules.tags import Channel
 from release_assets.secrets import read_secret
 
@@ -55,7 +56,11 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
         found.append(Need(name, (target.token_env,), lambda: _ask_index(target)))
-    if hub and channel is not Channel.TEST:
+    if index and project.package.wheels:
+        found.append(Need("wheels", (), lambda: _ask_wheels(project.package)))
+    adopted = project.package.adopted_wheels
+    awaits_draft = adopted is not None and adopted.location == "draft"
+    if hub and (channel is not Channel.TEST or awaits_draft):
         found.append(Need("github", (project.github.token_env,), lambda: _ask_github(project.github)))
     if image is not None:
         found.append(Need("registry", (image.token_env,), lambda: _ask_registry(image)))
@@ -169,6 +174,14 @@ def _values(*variables: str) -> list[str]:
     if unset:
         raise UnsetError(unset)
     return values
+
+
+def _ask_wheels(package: Package) -> str:
+    sources = [name for source in package.wheels or () for name in ("zig", "cibuildwheel", "adopted")
+               if getattr(source, name) is not None]  # fmt: skip
+    for name in sources:
+        check_installed(name)
+    return f"what makes and checks wheels is installed ({', '.join(sources) or 'pure'})"
 
 
 def _ask_index(index: PackageIndex) -> str:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from release_assets.graph import build_release_graph
 from release_assets.project import Package, Project
 
-ZIG = {"zig": {}}
-ADOPTED = {"adopted": {"files": ["*-macosx_*.whl", "*-win_amd64.whl"]}}
+ZIG: dict[str, Any] = {"zig": {}}
+ADOPTED: dict[str, Any] = {"adopted": {"files": ["*-macosx_*.whl", "*-win_amd64.whl"]}}
 
 
 def package(*wheels: dict[str, Any]) -> Package:

@@ -31,6 +31,11 @@ from release_assets.rules.wheel_tags import MACHINES
 BUILD_SECONDS = 6 * 3600.0  # several versions of Python under QEMU
 ENGINE_SECONDS = 60.0
 LABEL = "release-assets.wheels"
+# How containers reach the package index, where that takes more than the network.
+NETWORK = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+)  # fmt: skip
 NO_ENGINE = (
     "Cannot connect to the Docker daemon",
     "error during connect",
@@ -73,6 +78,7 @@ def build_wheels(
             directory=tree,
             variables={
                 "SOURCE_DATE_EPOCH": str(epoch),
+                **{name: os.environ[name] for name in NETWORK if name in os.environ},
                 **engine.variables,
                 **options(source, platform, label),
             },
@@ -104,7 +110,9 @@ def options(source: CibuildwheelWheels, platform: str, label: str) -> dict[str, 
     return {
         # Without it, cibuildwheel mounts / of the engine's machine.
         "CIBW_CONTAINER_ENGINE": f"docker; create_args: --label {label}; disable_host_mount: true",
-        "CIBW_ENVIRONMENT_PASS_LINUX": "SOURCE_DATE_EPOCH",
+        "CIBW_ENVIRONMENT_PASS_LINUX": " ".join(
+            ["SOURCE_DATE_EPOCH", *(n for n in NETWORK if n in os.environ)]
+        ),
         "CIBW_DEPENDENCY_VERSIONS": "pinned",
         **({"CIBW_BUILD": " ".join(source.identifiers)} if source.identifiers else {}),
         **images,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from release_assets.distributions.wheels.adopted import awaited, wait_for_wheels, wheels_in_folder
-from release_assets.distributions.wheels.containers import _engine_of, options
+from release_assets.distributions.wheels.containers import NETWORK, _engine_of, options
 from release_assets.distributions.wheels.inspection import inspect
 from release_assets.distributions.wheels.tools import wheels_in
 from release_assets.distributions.wheels.trial import modules_of
@@ -42,6 +43,10 @@ def test_patterns_that_leave_the_number_open_are_refused(patterns: list[str], wo
     assert words in caught.value.problem
 
 
+def _named(name: str, folder: Path) -> Path:
+    return folder / name
+
+
 class Place:
     """A place that has more wheels at each look, and a clock that only moves while it is waited."""
 
@@ -54,7 +59,7 @@ class Place:
         there = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         if isinstance(there, TransientError):
             raise there
-        return {name: lambda folder, name=name: folder / name for name in there}
+        return {name: partial(_named, name) for name in there}
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -153,7 +158,10 @@ def test_a_folder_of_wheels_holds_nothing_else(tmp_path: Path) -> None:
         wheels_in(tmp_path, "cibuildwheel")
 
 
-def test_cibuildwheel_shows_its_containers_nothing_of_ours() -> None:
+def test_cibuildwheel_shows_its_containers_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NETWORK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYPI_TOKEN", "secret")
     source = CibuildwheelWheels(identifiers=["cp311-*", "cp312-*"], images={"manylinux": "local/many:1"})
     assert options(source, "linux/arm64", "l=1") == {
         "CIBW_CONTAINER_ENGINE": "docker; create_args: --label l=1; disable_host_mount: true",
@@ -162,6 +170,9 @@ def test_cibuildwheel_shows_its_containers_nothing_of_ours() -> None:
         "CIBW_BUILD": "cp311-* cp312-*",
         "CIBW_MANYLINUX_AARCH64_IMAGE": "local/many:1",
     }
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pypi.example/simple/")
+    passed = options(CibuildwheelWheels(), "linux/arm64", "l=1")["CIBW_ENVIRONMENT_PASS_LINUX"]
+    assert passed == "SOURCE_DATE_EPOCH PIP_INDEX_URL"
     assert "CIBW_BUILD" not in options(CibuildwheelWheels(), "linux/arm64", "l=1")
 
 
