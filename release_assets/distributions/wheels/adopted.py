@@ -31,7 +31,7 @@ LARGEST = 2 * 1000**3  # bytes of a wheel on a page, which does not say its size
 
 @dataclass(frozen=True)
 class Awaited:
-    """Which file there is for each declared pattern."""
+    """The file that each declared pattern stands for."""
 
     found: Mapping[str, str]  # pattern: file name
     missing: Sequence[str]  # patterns

@@ -106,13 +106,12 @@ def options(source: CibuildwheelWheels, platform: str, label: str) -> dict[str, 
     Those that could show the containers a file or a variable of this machine are always ours.
     """
     machine = MACHINES[platform].upper()
+    network = [name for name in NETWORK if name in os.environ]
     images = {f"CIBW_{kind.upper()}_{machine}_IMAGE": image for kind, image in source.images.items()}
     return {
         # Without it, cibuildwheel mounts / of the engine's machine.
         "CIBW_CONTAINER_ENGINE": f"docker; create_args: --label {label}; disable_host_mount: true",
-        "CIBW_ENVIRONMENT_PASS_LINUX": " ".join(
-            ["SOURCE_DATE_EPOCH", *(n for n in NETWORK if n in os.environ)]
-        ),
+        "CIBW_ENVIRONMENT_PASS_LINUX": " ".join(["SOURCE_DATE_EPOCH", *network]),
         "CIBW_DEPENDENCY_VERSIONS": "pinned",
         **({"CIBW_BUILD": " ".join(source.identifiers)} if source.identifiers else {}),
         **images,

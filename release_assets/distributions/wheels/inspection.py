@@ -1,4 +1,4 @@
-"""What a platform wheel says about itself must be true: its tags, its RECORD, its libraries, its ABI."""
+"""Inspection of a platform wheel: its tags, RECORD, libraries and stable ABI must be true."""
 
 from __future__ import annotations
 

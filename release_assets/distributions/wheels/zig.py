@@ -73,7 +73,7 @@ def _compiled(
     script, output, work = Path(cross_build.__file__), folder / "output", folder / "work"
     output.mkdir()
     work.mkdir()
-    # The version of `build` is ours, so that the reader of the lock file knows what ran.
+    # The version of `build` is ours, so that requirements.lock says what ran.
     requirement = f"build[uv]=={importlib.metadata.version('build')}"
     interpreter = (
         [sys.executable]
