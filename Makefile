@@ -17,18 +17,19 @@ sandbox: .venv/installed
 test: check
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engine test-servers test-unit
 
-# What needs no Docker, no root and no server, without what is slow: for every change.
+# What needs no Docker, no root and no server: for every change.
 unit: .venv/installed
-	$(BIN)/pytest -m "unit and not slow"
+	$(BIN)/pytest release_assets_tests/unit
 
 test-unit: .venv/installed
-	$(BIN)/pytest -m unit --durations=10
-
-test-engine: .venv/installed
-	$(BIN)/pytest -m engine --durations=25
+	$(BIN)/pytest release_assets_tests/unit --durations=10
 
 test-servers: .venv/installed
-	$(BIN)/pytest -m servers --durations=25
+	$(BIN)/pytest release_assets_tests/servers --durations=25
+
+# One process: both use the one engine.
+test-engine: .venv/installed
+	$(BIN)/pytest release_assets_tests/engine release_assets_tests/end_to_end --durations=25
 
 # Kills and faults, as in docs/chaos.md: half an hour and more. N=0 leaves the kills out.
 chaos: .venv/installed
@@ -67,7 +68,7 @@ docs: .venv/installed
 
 # The documentation's pictures, by the test that drives the UI in a browser.
 screenshots: .venv/installed
-	RELEASE_ASSETS_SCREENSHOTS=docs $(BIN)/pytest release_assets_tests/browser
+	RELEASE_ASSETS_SCREENSHOTS=docs $(BIN)/pytest release_assets_tests/end_to_end/browser
 
 lock: .venv/installed
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \

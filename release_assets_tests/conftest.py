@@ -11,8 +11,10 @@ import hypothesis
 import pytest
 
 from release_assets.distributions.isolation import is_available
+from release_assets.process import environment, run
 from release_assets_tests.image_builds import Builds, image_builds
-from release_assets_tests.maintainer import NewMaintainer, Stands
+from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.paths import ROOT, TESTS
 from tools.sandbox import Sandbox, SandboxError, system
 from tools.sandbox import sandbox as running_sandbox
 from tools.sandbox.engine import Engine, docker_engine
@@ -20,38 +22,36 @@ from tools.sandbox.github import GitHubServer, github_server
 from tools.sandbox.package_index import PackageIndexes, package_index_server
 from tools.sandbox.registry import Registry, registry_server
 
+pytest_plugins = ["release_assets_tests.scripted_server", "release_assets_tests.terminal"]
+
 # Machines are busy: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("without_deadline", deadline=None)
 hypothesis.settings.load_profile("without_deadline")
 
 # Kept between test runs: the GitHub stand-in's program, the base image, the engine's build cache. Not the
 # demo's folder, so that a demo can run at the same time. For two test runs at the same time, name another.
-KEPT = Path(__file__).parents[1] / ".demo" / "tests"
+KEPT = ROOT / ".demo" / "tests"
 STATE = Path(os.environ.get("RELEASE_ASSETS_TEST_STATE", KEPT)).resolve()
 
 
-# The fixtures that start a server or a daemon, or install a package.
+ROOMS = ("unit", "servers", "engine", "end_to_end")
+# The fixtures that a room does not have: each starts a server or a daemon, or installs a package.
 ENGINE = {"engine", "sandbox", "own_sandbox"}
-SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys", "dagster", "workers"}
+SERVERS = {"package_index", "github", "registry", "git_lfs", "bubblewrap", "keys"}
+FORBIDDEN = {"unit": ENGINE | SERVERS, "servers": ENGINE}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by what it needs: `engine`, `servers`, or neither, which is `unit`.
-
-    `make test` runs those with the engine in a process of their own, and `make unit` only the last.
-    """
+    """Mark every test by its room, and refuse one that needs more than its room has."""
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        marked = {mark.name for mark in item.iter_markers()}
-        if "engine" in marked:
-            continue
-        if ENGINE & fixtures:
-            item.add_marker("engine")
-        elif SERVERS & fixtures or "servers" in marked:
-            item.add_marker("servers")
-        else:
-            item.add_marker("unit")
+        room = item.path.relative_to(TESTS).parts[0]
+        if room not in ROOMS:
+            raise pytest.UsageError(f"{item.nodeid} is in none of the folders {', '.join(ROOMS)}")
+        item.add_marker(room)
+        needs = FORBIDDEN.get(room, set()).intersection(getattr(item, "fixturenames", ()))
+        if needs:
+            raise pytest.UsageError(f"{item.nodeid} is in {room}/ and needs {', '.join(sorted(needs))}")
 
 
 @contextlib.contextmanager
@@ -166,6 +166,12 @@ def package_stands(package_index: PackageIndexes, github: GitHubServer) -> Stand
     )
 
 
+@pytest.fixture
+def maintainer(new: NewMaintainer, package_stands: Stands) -> Maintainer:
+    """The maintainer of a new project without images."""
+    return new(package_stands)
+
+
 @pytest.fixture(scope="session")
 def image_stands(sandbox: Sandbox) -> Stands:
     """All stand-ins."""
@@ -202,3 +208,18 @@ def without_git_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             if program.name != "git-lfs" and not link.is_symlink():
                 link.symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a key pair of cosign's, which is installed where it is missing."""
+    with skipped_where_impossible():
+        system.install(system.missing_packages(system.COSIGN), why="signed images", say=print)
+    folder = tmp_path_factory.mktemp("keys")
+    run(
+        ["cosign", "generate-key-pair"],
+        env=environment(COSIGN_PASSWORD="the-password"),
+        timeout=60,
+        directory=folder,
+    )
+    return folder

@@ -1,4 +1,4 @@
-"""Starts the servers in `servers/` as real HTTP on loopback: sockets, since http.server is too polite."""
+"""Starts the servers in `hostile_servers/` as real HTTP on loopback. http.server is too polite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SERVERS = Path(__file__).parent / "servers"
+SERVERS = Path(__file__).with_name("hostile_servers")
 CASES = sorted(folder.name for folder in SERVERS.iterdir() if (folder / "server.py").is_file())
 
 Answer = Callable[["Request", socket.socket], None]

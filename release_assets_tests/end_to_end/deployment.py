@@ -18,13 +18,13 @@ import requests
 import yaml
 
 from release_assets import process
+from release_assets_tests.paths import ROOT
 from release_assets_tests.relay import relayed
 from tools.sandbox import system
 from tools.sandbox.engine import Engine
 from tools.sandbox.servers import free_port
 
-TOP = Path(__file__).parents[2]
-HOW_TO = TOP / "docs" / "how-to" / "deploy-with-compose.md"
+HOW_TO = ROOT / "docs" / "how-to" / "deploy-with-compose.md"
 OUTSIDE = "outside"  # the name by which containers reach this machine; curl takes localhost for its own
 UP_SECONDS = 180
 ANSWER_SECONDS = 30
@@ -212,8 +212,8 @@ def deployed(
     third = 2 * secrets.randbelow(128)
     prefixes = {"control": f"10.213.{third}", "runs": f"10.213.{third + 1}"}
     gateways = {network: f"{prefix}.1" for network, prefix in prefixes.items()}
-    shutil.copy(TOP / "compose.yaml", folder)
-    shutil.copytree(TOP / "deploy", folder / "deploy")
+    shutil.copy(ROOT / "compose.yaml", folder)
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
     for project, attributes in definitions.items():
         file = folder / "defs" / project / "defs.yaml"
         file.parent.mkdir(parents=True)

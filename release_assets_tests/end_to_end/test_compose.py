@@ -20,14 +20,14 @@ from release_assets_tests.conftest import skipped_where_impossible
 from release_assets_tests.end_to_end.deployment import HOW_TO, OUTSIDE, Deployment, Run, deployed, wait_for
 from release_assets_tests.image_builds import Builds
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
+from release_assets_tests.paths import PACKAGES, ROOT, TESTS
 from release_assets_tests.secret_forms import forms_of
 from tools.chaos.git_http import git_server
 from tools.sandbox import Sandbox, system
 from tools.sandbox.servers import answers, free_port, running_server
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
-TOP = Path(__file__).parents[2]
 PROJECT = "sampleproject"
 IMAGE = "release-assets-test"
 POSTGRES = "release-assets-test-postgres"
@@ -36,18 +36,18 @@ LOOK_SECONDS = 1  # between two looks of run monitoring: an operator has 10, and
 RELEASE_HALF = {"sdist", "wheel", "pypi_publication", "github_release"}
 DOCKER_HALF = {"image_linux_amd64", "manifest_list", "floating_tags"}
 PASSWORD = "a password"
-HOSTILE = TOP / "release_assets_tests" / "packages" / "hostile-backend"
+HOSTILE = PACKAGES / "hostile-backend"
 
 
 @pytest.fixture(scope="module")
 def images(builds: Builds) -> Iterator[dict[str, str]]:
     """The images of compose.yaml, by its variables."""
-    builds.build(TOP, IMAGE)
+    builds.build(ROOT, IMAGE)
     hub = "postgres:17"
     if builds.engine.can_pull(hub):
         yield {"RELEASE_ASSETS_IMAGE": IMAGE, "POSTGRES_IMAGE": hub}
         return
-    builds.build(TOP / "release_assets_tests" / "postgres_image", POSTGRES)
+    builds.build(TESTS / "postgres_image", POSTGRES)
     yield {"RELEASE_ASSETS_IMAGE": IMAGE, "POSTGRES_IMAGE": POSTGRES}
 
 
@@ -276,7 +276,7 @@ def caddy(deployment: Deployment, tmp_path: Path) -> Iterator[str]:
     url = f"http://localhost:{free_port()}"
     file = tmp_path / "Caddyfile"
     # Another Caddy may have the default port of the administration.
-    file.write_text("{\n\tadmin off\n}\n" + (TOP / "deploy" / "compose" / "Caddyfile").read_text())
+    file.write_text("{\n\tadmin off\n}\n" + (ROOT / "deploy" / "compose" / "Caddyfile").read_text())
     env = system.environment(
         HOME=str(tmp_path),
         SITE=url,

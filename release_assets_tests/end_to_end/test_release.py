@@ -19,7 +19,7 @@ from release_assets_tests.end_to_end.conftest import DOCKER_HALF, PROJECT, RELEA
 from tools.sandbox import Sandbox
 from tools.sandbox.servers import free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SENSORS = {f"{PROJECT}_release_tags", f"{PROJECT}_github_releases"}
 

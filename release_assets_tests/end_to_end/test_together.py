@@ -14,7 +14,7 @@ from release_assets.destinations.registry import platform_images
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from tools.sandbox.stack import Stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.end_to_end, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 WITH_THE_WHEEL = "FROM scratch\nCOPY --from=dist *.whl /dist/\n"
 TAGS = ["v2.0.0", "v1.9.1"]

@@ -1,1 +1,0 @@
-"""The UI in a browser, as a maintainer uses it."""

@@ -1,1 +1,0 @@
-"""Figures of releases, computed from what Dagster recorded."""
