@@ -8,7 +8,9 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "tools" / "sandbox" / "compiled_project"
+from release_assets_tests.paths import ROOT
+
+SOURCE = ROOT / "tools" / "sandbox" / "compiled_project"
 
 
 def compiled_source(name: str, version: str) -> dict[str, str]:

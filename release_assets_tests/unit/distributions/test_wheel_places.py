@@ -11,7 +11,7 @@ import pytest
 
 from release_assets.distributions.wheels.adopted import wheels_in_draft, wheels_on_page
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets_tests.destinations.conftest import ScriptedServer, Told, server
+from release_assets_tests.scripted_server import ScriptedServer, Told, server
 
 __all__ = ["server"]
 
