@@ -27,8 +27,9 @@ def built_before(step: Step, node: str) -> tuple[Distribution, ...]:
     release = step.release
     kept = step.store.files(node)
     names = ", ".join(one.filename for one in kept)
+    is_one = len(kept) == 1
     if kept and kept[0].commit == release.commit:
-        step.say(f"{names} {'was' if len(kept) == 1 else 'were'} built before, and kept")
+        step.say(f"{names} {'was' if is_one else 'were'} built before, and {'is' if is_one else 'are'} kept")
         return kept
     index = step.project.index_for(release.channel)
     if kept:

@@ -103,7 +103,7 @@ def build_wheels(
 def options(source: CibuildwheelWheels, platform: str, label: str) -> dict[str, str]:
     """Return cibuildwheel's options as variables: they come before those of the project's pyproject.toml.
 
-    Those that could show the containers a file or a variable of this machine are always ours.
+    Those that show containers something of this machine, or run a command on it, are always ours.
     """
     machine = MACHINES[platform].upper()
     network = [name for name in NETWORK if name in os.environ]
@@ -113,6 +113,9 @@ def options(source: CibuildwheelWheels, platform: str, label: str) -> dict[str, 
         "CIBW_CONTAINER_ENGINE": f"docker; create_args: --label {label}; disable_host_mount: true",
         "CIBW_ENVIRONMENT_PASS_LINUX": " ".join(["SOURCE_DATE_EPOCH", *network]),
         "CIBW_DEPENDENCY_VERSIONS": "pinned",
+        # Commands in these run on this machine, next to the engine's socket.
+        "CIBW_AUDIT_COMMAND": "",
+        "CIBW_TEST_ENVIRONMENT": "",
         **({"CIBW_BUILD": " ".join(source.identifiers)} if source.identifiers else {}),
         **images,
     }

@@ -47,7 +47,7 @@ def test_wheels_of_zig_and_of_another_machine_are_released(
     mac = wheel(others, name, "1.2.3", "cp311-cp311-macosx_11_0_arm64").name
     outcome = maintainer.materialize("v1.2.3")
     assert outcome.success, outcome.said
-    assert "was built before, and kept" in outcome.said  # what zig has compiled is not compiled twice
+    assert "was built before, and is kept" in outcome.said  # what zig has compiled is not compiled twice
     (linux,) = rows_of(outcome.metadata("wheel_linux_amd64"), "files")
     assert str(linux["file"]).startswith(f"{name}-1.2.3-cp311-abi3-manylinux")
     assert str(linux["import"]).startswith("imported compiled_sum compiled_sum._sum on Python 3.")

@@ -167,6 +167,8 @@ def test_cibuildwheel_shows_its_containers_nothing_of_ours(monkeypatch: pytest.M
         "CIBW_CONTAINER_ENGINE": "docker; create_args: --label l=1; disable_host_mount: true",
         "CIBW_ENVIRONMENT_PASS_LINUX": "SOURCE_DATE_EPOCH",
         "CIBW_DEPENDENCY_VERSIONS": "pinned",
+        "CIBW_AUDIT_COMMAND": "",
+        "CIBW_TEST_ENVIRONMENT": "",
         "CIBW_BUILD": "cp311-* cp312-*",
         "CIBW_MANYLINUX_AARCH64_IMAGE": "local/many:1",
     }
