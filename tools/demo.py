@@ -42,7 +42,7 @@ UNPROTECTED = (
 
 @dataclass(frozen=True)
 class Package:
-    """What a demo releases: the project, the package's name and version, and the nodes of its wheels."""
+    """A package that the demo releases: its project, name and version, and the nodes of its wheels."""
 
     project: str
     name: str
