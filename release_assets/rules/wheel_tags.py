@@ -63,6 +63,16 @@ def has_stable_abi(filename: str) -> bool:
     return any(tag.abi in {"abi3", "abi3t"} for tag in tags_of(filename))
 
 
+def is_for_cpython(filename: str) -> bool:
+    """Return whether CPython can install a wheel; PyPy and others have interpreters of their own."""
+    return any(tag.interpreter.startswith(("cp", "py")) for tag in tags_of(filename))
+
+
+def is_free_threaded(filename: str) -> bool:
+    """Return whether a wheel is for the free-threaded CPython alone."""
+    return all(re.fullmatch(r"cp\d+t|abi3t", tag.abi) for tag in tags_of(filename))
+
+
 def python_of(filename: str) -> str | None:
     """Return the oldest version of CPython that a wheel's tags name, or None where they name none."""
     versions = [

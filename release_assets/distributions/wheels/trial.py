@@ -15,7 +15,15 @@ from release_assets.distributions.wheels.tools import START_ENGINE, Log, isolate
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, run
 from release_assets.project import TriedWheels
-from release_assets.rules.wheel_tags import MACHINES, has_stable_abi, is_musl, linux_platform, python_of
+from release_assets.rules.wheel_tags import (
+    MACHINES,
+    has_stable_abi,
+    is_for_cpython,
+    is_free_threaded,
+    is_musl,
+    linux_platform,
+    python_of,
+)
 
 INSTALL_SECONDS = 600.0
 IMPORT_SECONDS = 300.0  # under QEMU
@@ -57,11 +65,15 @@ def try_wheel(
     names = modules(file) if source.imports is None else source.imports
     if not names:
         return "no module to import"
+    if not is_for_cpython(file.name):
+        return "not tried: it is not for CPython"
     target = linux_platform(file.name)
     assert target is not None  # noqa: S101  (the caller has looked)
     cache.mkdir(parents=True, exist_ok=True)
     if MACHINES[target] == machine.machine() and not is_musl(file.name):
         return _here(file, names, scratch, cache, log)
+    if is_free_threaded(file.name):
+        return "not tried: no image has a free-threaded Python"
     site = _site(file, target, scratch, cache, log)
     with docker() as env:
         return _in_container(file, names, target, source, site, env, log)
@@ -99,6 +111,8 @@ def _here(file: Path, names: list[str], scratch: Path, cache: Path, log: Log) ->
     wanted = python_of(file.name) or own
     newer = int(wanted.partition(".")[2]) <= sys.version_info.minor
     python = sys.executable if wanted == own or (has_stable_abi(file.name) and newer) else wanted
+    if is_free_threaded(file.name):
+        python = f"{wanted}t"
     venv, places = (
         scratch / "venv",
         {"UV_CACHE_DIR": str(cache), "UV_PYTHON_INSTALL_DIR": str(cache / "pythons")},
@@ -170,7 +184,7 @@ def _in_container(
     context = source.builders.get(target)
     docker = ["docker", *(["--context", context] if context else [])]
     create = [
-        *docker, "create", "--platform", target, "--network", "none", "--cap-drop", "ALL",
+        *docker, "create", "--rm", "--platform", target, "--network", "none", "--cap-drop", "ALL",
         "--security-opt", "no-new-privileges", "--memory", "1g", "--pids-limit", "256",
         "--env", "PYTHONPATH=/trial", "--env", "PYTHONDONTWRITEBYTECODE=1", "--workdir", "/",
         "--entrypoint", "python3", image, "-c", PROGRAM, *names,

@@ -42,6 +42,9 @@ def test_wheels_of_zig_and_of_another_machine_are_released(
     assert lacking.failed == ["adopted_wheels"]
     assert f"1 of 1 wheels are not in {others}: *-macosx_*_arm64.whl" in lacking.words("adopted_wheels")
     assert not maintainer.served()
+    assert (
+        "what makes and checks wheels is installed (zig, adopted)" in lacking.checked["version/preflight"][1]
+    )
 
     others.mkdir()
     mac = wheel(others, name, "1.2.3", "cp311-cp311-macosx_11_0_arm64").name

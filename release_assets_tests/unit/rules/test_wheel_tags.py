@@ -7,7 +7,9 @@ import pytest
 from release_assets.rules.wheel_tags import (
     allowed_by_auditwheel,
     has_stable_abi,
+    is_for_cpython,
     is_for_platform,
+    is_free_threaded,
     is_musl,
     linux_platform,
     python_of,
@@ -49,6 +51,12 @@ def test_what_a_name_says_besides_the_platform() -> None:
     assert [has_stable_abi(file) for file in (AMD64, ARM64)] == [True, False]
     assert [is_musl(file) for file in (AMD64, ARM64)] == [False, True]
     assert [python_of(file) for file in (AMD64, ARM64, PURE)] == ["3.11", "3.12", None]
+    names = [
+        f"a-1.0-{tag}-manylinux_2_28_x86_64.whl"
+        for tag in ("cp314-cp314", "cp314-cp314t", "pp311-pypy311_pp73")
+    ]
+    assert [is_free_threaded(file) for file in names] == [False, True, False]
+    assert [is_for_cpython(file) for file in names] == [True, True, False]
     assert wheel_node_name("linux/arm/v7") == "wheel_linux_arm_v7"
 
 
