@@ -298,7 +298,8 @@ def _check_platforms(wheel: str, index: PackageIndex) -> None:
             "Declare how its wheels are built in the project's defs.yaml, such as `package: {wheels: "
             "[{zig: {}}]}`; `package: {wheels: []}` releases the sdist alone. See "
             "docs/how-to/compiled-packages.md. Or make the compiled part optional, so that the build backend "
-            "makes a py3-none-any wheel here. " + NOTHING_PUBLISHED,
+            "makes a py3-none-any wheel here. Or set `index` in the project's defs.yaml to one that accepts "
+            "this wheel. " + NOTHING_PUBLISHED,
         )
 
 

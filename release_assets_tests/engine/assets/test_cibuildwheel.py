@@ -96,12 +96,20 @@ def build_image(sandbox: Sandbox, folder: Path) -> None:
     folder.mkdir()
     (folder / "Dockerfile").write_text(DOCKERFILE)
     copied_tools(folder / "tools")
-    install = ["uv", "pip", "install", "--quiet", "--no-config", "--target", folder / "site"]
+    install: list[str | Path] = [
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-config",
+        "--target",
+        folder / "site",
+    ]
     run([*install, "build", "setuptools==80.9.0", "wheel"], env=environment(), timeout=120)
     contexts = [f"--build-context={name}={where}" for name, where in sandbox.build_contexts.items()]
     login = sandbox.environment["DOCKER_USERNAME"], sandbox.environment["DOCKER_TOKEN"]
     with docker_environment(parse_repository(sandbox.image_repository), *login) as env:
-        build = ["docker", "buildx", "build", "--load", "--tag", IMAGE, *contexts, folder]
+        build: list[str | Path] = ["docker", "buildx", "build", "--load", "--tag", IMAGE, *contexts, folder]
         run(build, env=env, timeout=240, secrets=login[1:])
 
 
