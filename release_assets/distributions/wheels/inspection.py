@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from release_assets.distributions.files import UNREADABLE
 from release_assets.distributions.wheels.tools import Log, isolated_run, last_words
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError
@@ -49,7 +50,7 @@ def _check_record(file: Path) -> str:
             wheel.validate_record()
             declared = parse_metadata_file(wheel.read_dist_info("WHEEL")).get_all("Tag") or []
             members = len(wheel.read_dist_info("RECORD").splitlines())
-    except (InvalidWheelSource, WheelFile.validation_error, ValueError, KeyError, OSError) as error:
+    except (*UNREADABLE, InvalidWheelSource, WheelFile.validation_error, ValueError, KeyError) as error:
         issues = getattr(error, "issues", None) or [error]
         raise PermanentError(
             f"{file.name} does not agree with its RECORD: {'; '.join(map(str, issues[:5]))}"[:2000],

@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from release_assets.distributions.wheels import cross_build
 from release_assets.distributions.wheels.tools import (
     Log,
     check_installed,
@@ -21,6 +20,8 @@ from release_assets.process import CommandFailedError
 from release_assets.project import ZigWheels
 from release_assets.rules.wheel_tags import MACHINES, tags_of
 
+# Run by path, in a process of its own: what it imports is of no use to anybody here.
+SCRIPT = Path(__file__).with_name("cross_build.py")
 BUILD_SECONDS = 3600.0
 REPAIR_SECONDS = 600.0
 NETWORK = ("error sending request", "timed out", "dns error", "Connection reset")
@@ -70,7 +71,7 @@ def _compiled(
     epoch: int,
     log: Log,
 ) -> Path:
-    script, output, work = Path(cross_build.__file__), folder / "output", folder / "work"
+    script, output, work = SCRIPT, folder / "output", folder / "work"
     output.mkdir()
     work.mkdir()
     # The version of `build` is ours, so that requirements.lock says what ran.
