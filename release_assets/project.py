@@ -237,6 +237,7 @@ class AdoptedWheels(TriedWheels):
     wait_minutes: float = Field(
         default=120.0,
         ge=0,
+        le=300,  # dagster.yaml ends a run after six hours
         description="For how long to wait until all files are there. Then the release fails and can go on.",
         examples=[30],
     )

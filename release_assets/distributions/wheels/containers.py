@@ -28,7 +28,7 @@ from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import CibuildwheelWheels
 from release_assets.rules.wheel_tags import MACHINES
 
-BUILD_SECONDS = 6 * 3600.0  # several versions of Python under QEMU
+BUILD_SECONDS = 5 * 3600.0  # several versions of Python under QEMU, in a run of six hours at most
 ENGINE_SECONDS = 60.0
 LABEL = "release-assets.wheels"
 # How containers reach the package index, where that takes more than the network.

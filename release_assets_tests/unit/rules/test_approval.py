@@ -66,3 +66,22 @@ def test_only_a_whole_record_is_an_approval() -> None:
     assert recorded("v1.2.3", {}) is None  # somebody reported a materialization in the UI
     for name in set(approval.metadata) - {"reason", "approved_by", "approved_at"}:
         assert recorded("v1.2.3", {**approval.metadata, name: "other"}) is None
+
+
+def test_every_platform_wheel_is_approved_by_its_bytes() -> None:
+    now = replace(NOW, files={"sdist": "5d", "wheel_linux_amd64": "aa", "adopted_wheels": "bb"})
+    assert recorded("v1.2.3", Approval(now, "anna", "tried it", 1.0).metadata) == Approval(
+        now, "anna", "tried it", 1.0
+    )
+    other = replace(now, files={**now.files, "adopted_wheels": "cc"})
+    assert files_not_covered(now, other) == (
+        "the adopted_wheels with sha256 bb was approved, and cc is built now"
+    )
+    more = replace(NOW, files={**NOW.files, "adopted_wheels": "bb"})
+    assert files_not_covered(NOW, more) is not None
+
+
+def test_an_approval_of_before_platform_wheels_still_counts() -> None:
+    old = dict(Approval(NOW, "anna", "tried it", 1.0).metadata)
+    del old["files"]
+    assert recorded("v1.2.3", old) == Approval(NOW, "anna", "tried it", 1.0)
