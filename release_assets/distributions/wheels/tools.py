@@ -68,6 +68,8 @@ def isolated_run(
             f"{isolation.SETTING}=required",
             "Allow user namespaces, on Ubuntu with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
         )
+    elif network:
+        log("bubblewrap is not available here: the build can read whatever this user can")
     return run(
         command,
         env=environment(**needed, **variables),
