@@ -94,7 +94,8 @@ def _auditwheel(file: Path, scratch: Path, log: Log) -> str:
     if wrong:
         raise PermanentError(
             f"{file.name} promises {', '.join(wrong)}, but auditwheel finds it consistent with {overall}",
-            "Run `auditwheel repair` after the build, on a machine or in an image that is as old as the tag.",
+            "Raise `glibc` of zig in the project's defs.yaml, link older libraries, or run `auditwheel "
+            "repair` after the build, in an image that is as old as the tag.",
         )
     return overall
 

@@ -48,13 +48,15 @@ def build_wheels(
     cache.mkdir(parents=True, exist_ok=True)
     found: list[Path] = []
     for python in source.pythons or (None,):
-        folder = scratch / (python or "own")
+        # The build code never sees the folder of the repair: it could leave links there.
+        folder, repair = (scratch / f"{python or 'own'}-{what}" for what in ("build", "repair"))
         folder.mkdir()
+        repair.mkdir()
         started = time.monotonic()
         built = _compiled(source, platform, tree, python, folder, cache, epoch, log)
         seconds["zig"] = seconds.get("zig", 0.0) + time.monotonic() - started
         started = time.monotonic()
-        repaired = _repaired(source, platform, built, folder, epoch, log)
+        repaired = _repaired(source, platform, built, repair, epoch, log)
         # A stable ABI wheel that an earlier version of Python has made serves this one as well.
         found += [wheel for wheel in repaired if wheel.name not in {one.name for one in found}]
         seconds["repair"] = seconds.get("repair", 0.0) + time.monotonic() - started
@@ -155,6 +157,7 @@ def _repaired(
             f"auditwheel cannot repair {wheel.name}: it {error.reason}:\n{last_words(error.tail)}",
             "Link libraries statically, or build this package with cibuildwheel.",
         ) from None
+    # A wheel that needs a newer glibc keeps the tag that it was given: the inspection refuses it.
     return wheels_in(folder / "repaired", "auditwheel")
 
 
