@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from release_assets.destinations.registry import Manifest, Registry, platform_im
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
+from release_assets.nodes.image_ahead import with_begun
 from release_assets.nodes.image_owner import observe_owner, refuse_foreign
 from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import (
@@ -133,6 +134,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
             timeout=BUILD_SECONDS,
             silence=SILENT_SECONDS,
         )
+    result = replace(result, steps=with_begun(step, platform, source.commit.sha, result.steps))
     built_seconds = time.monotonic() - step.started
     step.say(f"exported and pushed {reference(tag)} {built_seconds:.0f} s after the start; now it is tried")
     for warning in filter(None, (fallback, result.cache_warning)):

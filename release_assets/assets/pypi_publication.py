@@ -16,6 +16,7 @@ from release_assets.distributions.store import Distribution
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.distribution import adopt_published
+from release_assets.nodes.image_ahead import begun_images
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
@@ -69,12 +70,13 @@ def pypi_publication(step: Step) -> Recorded:
         now=datetime.now(UTC),
     )
     step.say(f"{index.simple_url} lacks {', '.join(missing)}" if missing else "nothing to upload")
-    if missing:
-        with step.stage("preflight"):
-            check_destinations(step)
-        _upload(step, name, distributions, missing)
-    with step.stage("wait_for_index"):
-        served = _served(step, name, distributions, uploaded=bool(missing))
+    with begun_images(step):
+        if missing:
+            with step.stage("preflight"):
+                check_destinations(step)
+            _upload(step, name, distributions, missing)
+        with step.stage("wait_for_index"):
+            served = _served(step, name, distributions, uploaded=bool(missing))
     page = package_page(index.simple_url, name, str(step.release.version))
     step.say(f"{name} {step.release.version} is published: {page}")
     return Recorded(

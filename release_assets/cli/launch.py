@@ -112,7 +112,7 @@ class Launcher:
         self._workspace = workspace
         self._interruptions = interruptions
         self._server = server
-        self._has_started = False
+        self.has_started = False
 
     def launch(
         self, job: str, tag: str, *, nodes: Sequence[dg.AssetKey] = (), tags: Mapping[str, str]
@@ -147,7 +147,7 @@ class Launcher:
 
     def start(self, run_id: str) -> None:
         """Start a queued run in a process of our code server, as the daemon would."""
-        self._has_started = True
+        self.has_started = True
         with self._interruptions.held():  # Dagster takes an interruption for a code server that failed
             try:
                 self.instance.launch_run(run_id, self._workspace)
@@ -160,7 +160,7 @@ class Launcher:
     @property
     def has_lost_server(self) -> bool:
         """True where a run was started here, and nobody is left to say that its worker died."""
-        return self._has_started and self._server is not None and self._server.poll() is not None
+        return self.has_started and self._server is not None and self._server.poll() is not None
 
     def terminate(self, run_id: str) -> str | None:
         """Ask a run to end, wherever it runs; return why it cannot be asked, or None."""
@@ -204,7 +204,10 @@ def launcher(instance: dg.DagsterInstance, project: str, interruptions: Interrup
         workspace = stack.enter_context(_workspace(instance, location, server, folder))
         if (error := _load_error(workspace, location)) is not None:
             raise _not_loaded(error)
-        yield Launcher(instance, location, workspace, interruptions, child)
+        launches = Launcher(instance, location, workspace, interruptions, child)
+        yield launches
+        if not launches.has_started:
+            child.kill()  # nothing runs in it, and it takes a second to end by itself
 
 
 @contextlib.contextmanager

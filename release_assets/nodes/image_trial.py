@@ -19,10 +19,11 @@ BUILD_SECONDS = 3 * 3600.0
 
 def try_image(
     step: Step, image: Image, platform: str, *, pull: bool = False, log: Callable[[str], None]
-) -> None:
+) -> tuple[buildx.BuiltStep, ...]:
     """Build the image of a release for one platform, with its distributions as the context `dist`.
 
-    Raises a ReleaseError with the failing step's name and the end of its output.
+    Return the steps of the build. Raises a ReleaseError with the failing step's name and the end of its
+    output.
     """
     source = image_source(step)
     login = [read_secret(variable) for variable in (image.username_env, image.token_env)]
@@ -34,7 +35,7 @@ def try_image(
         step.mirror.checkout(source.commit.sha, scratch / "source", log)
         labels, dist = wanted_labels(step, source.commit), _distributions(step, scratch, platform)
         request = build_request(step, image, platform, source.commit, labels, scratch, dist, pull=pull)
-        buildx.try_build(request, env, log=log, secrets=step.secrets, timeout=BUILD_SECONDS)
+        return buildx.try_build(request, env, log=log, secrets=step.secrets, timeout=BUILD_SECONDS)
 
 
 def _distributions(step: Step, scratch: Path, platform: str) -> Path:

@@ -118,6 +118,11 @@ class Step:
         """The folder of `cache: local`, one below it for each platform."""
         return self._local_folder / "images" / self.project.project
 
+    @property
+    def begun_images(self) -> Path:
+        """Return the folder of the records of images that were begun while the package was published."""
+        return self._local_folder / "begun" / self.project.project
+
     def kept(self, kind: Kind) -> Distribution:
         """Return the kept file of the tag's commit. Raises PermanentError where it was not built yet."""
         return self.kept_of(kind)[0]

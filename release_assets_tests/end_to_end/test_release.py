@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -101,6 +102,11 @@ def test_a_maintainer_sees_what_happened_in_the_metadata(dagster: Dagster) -> No
         assert {"seconds/export", "seconds/push", "cache_hit_rate", "steps"} <= set(image)
     moved = dagster.metadata("v4.0.0", "floating_tags")
     assert moved["moved"] == "4.0, 4, latest"
+
+
+def test_the_images_were_begun_while_the_package_was_published(dagster: Dagster) -> None:
+    # Each build writes a record, which the image's node removes.
+    assert (Path(dagster.instance.storage_directory()) / "release_assets" / "begun" / PROJECT).is_dir()
 
 
 def test_the_summary_is_the_whole_release_and_names_both_runs(sandbox: Sandbox, dagster: Dagster) -> None:

@@ -24,7 +24,7 @@ from release_assets.destinations.buildx.login import (
     docker_environment,
     plugin_folders,
 )
-from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
+from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress, cache_hit_rate
 from release_assets.destinations.buildx.request import (
     BuildRequest,
     build_arguments,
@@ -45,6 +45,7 @@ __all__ = [
     "build",
     "build_arguments",
     "build_failure",
+    "cache_hit_rate",
     "cache_warning",
     "check_platform",
     "check_request",

@@ -14,7 +14,7 @@ from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.buildx.engine import Engine, is_emulated
 from release_assets.destinations.buildx.error_origin import Failure
 from release_assets.destinations.buildx.failures import build_failure
-from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
+from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress, cache_hit_rate
 from release_assets.destinations.buildx.push_refusal import judged_again, look_after
 from release_assets.destinations.buildx.request import (
     BuildRequest,
@@ -37,7 +37,6 @@ class BuildResult:
     runnable_digest: str  # of the image itself, where `digest` is that of an index with its attestations
     config_digest: str | None  # of the image's config: what `docker image ls` shows as its id
     steps: tuple[BuiltStep, ...]
-    cache_hit_rate: float | None  # of the steps that could hit; None where there are none
     cache_warning: str | None  # why the cache is not kept for the next build
     seconds: Mapping[str, float]
     timestamps_rewritten: bool  # in the layers, to the commit's: the same commit makes the same digest
@@ -45,6 +44,11 @@ class BuildResult:
     builder: str
     emulated: bool  # the platform is foreign to the builder
     is_kept: bool  # by the engine that built it, under the tag, so that it starts without a pull
+
+    @property
+    def cache_hit_rate(self) -> float | None:
+        """Return the part of the steps that came from the cache; None where none could."""
+        return cache_hit_rate(self.steps)
 
 
 def build(
@@ -113,7 +117,6 @@ def build(
         runnable_digest=progress.exported("manifest") or digest,
         config_digest=progress.exported("config"),
         steps=tuple(progress.steps()),
-        cache_hit_rate=progress.cache_hit_rate(),
         cache_warning=warning,
         seconds=progress.seconds(),
         timestamps_rewritten=progress.rewrote_timestamps(),

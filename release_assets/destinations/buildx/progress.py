@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,12 @@ class BuiltStep:
     name: str
     seconds: float
     cached: bool
+
+
+def cache_hit_rate(steps: Iterable[BuiltStep]) -> float | None:
+    """Return the part of the steps that came from the cache: None without any that could, as FROM cannot."""
+    could_hit = [step for step in steps if not re.match(r"\[[^\]]*\] FROM ", step.name)]
+    return sum(step.cached for step in could_hit) / len(could_hit) if could_hit else None
 
 
 @dataclass
@@ -197,11 +203,6 @@ class Progress:
             # Those that were cached are all found at one moment: then by their numbers.
             for vertex in sorted(steps, key=lambda step: (min(step.completed), _step_number(step.name)))
         ]
-
-    def cache_hit_rate(self) -> float | None:
-        """Return the part of the steps that came from the cache; neither FROM nor buildx's own can hit."""
-        could_hit = [step for step in self.steps() if not re.match(r"\[[^\]]*\] FROM ", step.name)]
-        return sum(step.cached for step in could_hit) / len(could_hit) if could_hit else None
 
     def seconds(self) -> dict[str, float]:
         """Seconds of the stages build, export, push and cache_export, each from its merged intervals.

@@ -9,7 +9,7 @@ from pathlib import Path
 from release_assets.destinations.buildx.engine import choose_engine
 from release_assets.destinations.buildx.error_origin import Failure
 from release_assets.destinations.buildx.failures import build_failure
-from release_assets.destinations.buildx.progress import Log, Progress
+from release_assets.destinations.buildx.progress import BuiltStep, Log, Progress
 from release_assets.destinations.buildx.request import BuildRequest, build_arguments, check_request
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, CommandTimedOutError, run
@@ -21,8 +21,8 @@ LEAVES_THE_ENGINE = {"--output", "--attest", "--cache-to", "--metadata-file"}
 
 def try_build(
     request: BuildRequest, env: Mapping[str, str], *, log: Log, secrets: list[str], timeout: float
-) -> None:
-    """Build an image as `build` does, and keep it nowhere but in the engine's own cache.
+) -> tuple[BuiltStep, ...]:
+    """Build an image as `build` does, keep it nowhere but in the engine's own cache, and return its steps.
 
     `timeout` is seconds. Raises PermanentError or TransientError with the failing step's name and the end of
     its output.
@@ -52,6 +52,7 @@ def try_build(
             output = [redact(line, secrets) for line in failure.output]
             failure = Failure(failure.step, redact(failure.said, secrets), output)
             raise build_failure(failure, request) from None
+    return tuple(progress.steps())
 
 
 def trial_arguments(arguments: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from release_assets.destinations.buildx import (
     Progress,
     build_arguments,
     build_failure,
+    cache_hit_rate,
     check_platform,
     check_request,
     docker_argv,
@@ -399,7 +400,7 @@ def test_the_steps_of_a_first_build() -> None:
         "stage-1 3/3",
     ]
     assert 1.0 < next(step.seconds for step in steps if "RUN busybox sh" in step.name) < 2.0
-    assert progress.cache_hit_rate() == 0.0
+    assert cache_hit_rate(progress.steps()) == 0.0
     assert progress.failure() is None
     assert progress.at_work() == "nothing"
 
@@ -421,7 +422,7 @@ def test_a_push_that_docker_repeats_after_the_export_counts_as_push() -> None:
 def test_all_that_could_hit_did_and_from_does_not_count() -> None:
     said: list[str] = []
     progress = read("cached", said.append)
-    assert progress.cache_hit_rate() == 1.0
+    assert cache_hit_rate(progress.steps()) == 1.0
     assert [step.cached for step in progress.steps() if " FROM " in step.name] == [False]
     assert "[build 3/4] COPY hello.txt .: CACHED" in said
 
@@ -445,7 +446,11 @@ def test_the_digests_of_image_and_config_are_those_in_its_index() -> None:
 
 def test_a_build_without_steps_has_no_hit_rate() -> None:
     progress = read("base_unreachable")
-    assert (progress.steps(), progress.cache_hit_rate(), progress.exported("manifest")) == ([], None, None)
+    assert (progress.steps(), cache_hit_rate(progress.steps()), progress.exported("manifest")) == (
+        [],
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("name", ["cached", "failed_run", "push_refused", "no_qemu"])
