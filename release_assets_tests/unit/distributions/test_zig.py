@@ -1,4 +1,4 @@
-"""What zig's wheels are refused for, by the tools' real words: a wheel without code, one that is too new."""
+"""The refusals of wheels that zig compiled, with the real tools: no code in it, or a glibc that is too new."""
 
 from __future__ import annotations
 
