@@ -1,4 +1,4 @@
-"""The refusals of wheels that zig compiled, with the real tools: no code in it, or a glibc that is too new."""
+"""Refusals of wheels that zig compiled, with the real tools: no code in it, or a glibc that is too new."""
 
 from __future__ import annotations
 
