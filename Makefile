@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: demo sandbox test unit test-unit test-engine test-servers chaos bench check format lock clean docs screenshots
 
 demo: .venv/installed
-	$(BIN)/python -m tools.demo $(if $(ONCE),--once)
+	$(BIN)/python -m tools.demo $(if $(ONCE),--once) $(if $(PACKAGE),--package $(PACKAGE))
 
 # The stand-ins alone, to try things by hand, until Ctrl-C.
 sandbox: .venv/installed

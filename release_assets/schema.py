@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -76,7 +77,9 @@ def _keys(
 ) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     for name, value in block.get("properties", {}).items():
         yield f"{prefix}{name}", value, name in block.get("required", ())
-        for form in (value, *value.get("anyOf", ())):
+        forms = (value, *value.get("anyOf", ()))
+        # The blocks of a list have the path of the list.
+        for form in (*forms, *(form["items"] for form in forms if "items" in form)):
             target = definitions[form["$ref"].rpartition("/")[2]] if "$ref" in form else form
             yield from _keys(target, definitions, f"{prefix}{name}.")
             if "$ref" in (entries := form.get("items", {})):
@@ -124,7 +127,9 @@ def _flow(value: Any) -> str:
             return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(_flow, value)) + "]"
-        case str() if "{" in value or value[:1] in "*&!|>%@`'\"[#" or ": " in value:
+        case str() if (
+            re.fullmatch(r"[\d.]+", value) or "{" in value or value[:1] in "*&!|>%@`'\"[#" or ": " in value
+        ):
             return f'"{value}"'
     return str(value)
 

@@ -78,7 +78,7 @@ def half_public(project: Project, run: ObservedRun, published: Set[str]) -> str 
             return "The package is public, its images are not."
         return None
     if "pypi_publication" not in published:
-        if has_begun_to_upload(run):
+        if has_begun_to_upload(project, run):
             return "Some of its files may be on the package index. GitHub has no release of it."
         return None
     if "github_release" not in published and not is_test:
@@ -86,14 +86,15 @@ def half_public(project: Project, run: ObservedRun, published: Set[str]) -> str 
     return None
 
 
-def has_begun_to_upload(run: ObservedRun) -> bool:
+def has_begun_to_upload(project: Project, run: ObservedRun) -> bool:
     """Return whether a run that published no files may have uploaded some."""
     if run.half != "release" or run.state == "success" or "pypi_publication" in run.made:
         return False
     if (refusal := run.refusals.get("pypi_publication")) is not None:
         return "upload" in refusal.stages
     # Its worker died, or a person ended it, after the last node that comes before the upload.
-    return "wheel" in run.made and (RUN in run.refusals or run.state == "canceled")
+    built = set(project.package.distributions) <= set(run.made)
+    return built and (RUN in run.refusals or run.state == "canceled")
 
 
 def closing(project: Project, tag: str, since: float, window_days: int) -> Alert:

@@ -16,16 +16,17 @@ from release_assets.nodes.approval import (
 )
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
+from release_assets.project import Project
 from release_assets.rules.approval import Approval, Subject, not_covered
 from release_assets.text import printable, redact
 
 
-def approval_node() -> Node:
+def approval_node(project: Project) -> Node:
     """Declare `<project>/approval`."""
     return Node(
         work=approval,
         name="approval",
-        deps=["wheel"],
+        deps=project.package.last_distributions,
         half=None,
         description="A person's approval of what was built. Nothing irreversible happens without it.",
         may_wait=True,
@@ -85,6 +86,5 @@ def _shown(now: Subject) -> dict[str, str]:
         "code": now.code,
         "commit": now.commit,
         "images_from": now.images_from,
-        "sdist_sha256": now.sdist or "not built",
-        "wheel_sha256": now.wheel or "not built",
+        **{f"{node}_sha256": digest or "not built" for node, digest in now.files.items()},
     }

@@ -71,7 +71,7 @@ def _published_release(step: Step) -> Recorded:
             metadata={"release": "none: test releases go to the test index only"},
             checks={DRIFT.name: AS_RECORDED},
         )
-    distributions = step.kept("sdist"), step.kept("wheel")
+    distributions = [kept for files in step.kept_distributions().values() for kept in files]
     with step.folder() as folder, step.folder() as scratch:
         files = [step.store.fetch(kept, folder) for kept in distributions]
         with step.stage("notes"):

@@ -113,7 +113,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
         tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns) if image.keep_git else None
         step.mirror.checkout(source.commit.sha, scratch / "source", step.output, tags=tags, whole=True)
     with step.stage("published_files"):
-        dist = published_files(step, scratch)
+        dist = published_files(step, scratch, platform)
     distributions = ", ".join(sorted(file.name for file in dist.iterdir()))
     with step.stage("engine"):
         engine, fallback = engine_look.result()

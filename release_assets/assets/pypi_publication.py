@@ -13,7 +13,7 @@ from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import package_index
 from release_assets.destinations.http import seconds_for
 from release_assets.destinations.package_index import IndexFile
-from release_assets.distributions.store import Distribution, Kind
+from release_assets.distributions.store import Distribution
 from release_assets.errors import ConflictError, PermanentError, TransientError
 from release_assets.nodes.approval import require_approval_of_files
 from release_assets.nodes.attested_files import attest_files, verify_attestations
@@ -28,7 +28,6 @@ from release_assets.project import PackageIndex, Project
 from release_assets.rules.links import package_page
 from release_assets.rules.warehouse import title
 
-KINDS: tuple[Kind, ...] = ("sdist", "wheel")
 SECOND_UPLOAD_SECONDS = 60.0
 INDEX_SECONDS = 900.0  # PyPI's page is cached for ten minutes at its edge when a purge is lost
 
@@ -38,10 +37,10 @@ def pypi_publication_node(project: Project) -> Node:
     return Node(
         work=pypi_publication,
         name="pypi_publication",
-        deps=["wheel", *project.gates],
+        deps=[*project.package.last_distributions, *project.gates],
         kinds={"pypi", "python"},
         description=described(
-            f"Uploads the sdist and the wheel to {title(project.index.upload_url)}, and waits until the "
+            f"Uploads the sdist and the wheels to {title(project.index.upload_url)}, and waits until the "
             "index serves exactly these files to pip. Before the first upload it tries every credential of "
             "the whole release. A file name on the index can never be used for other bytes.",
             needs=[
@@ -61,7 +60,11 @@ def pypi_publication(step: Step) -> Recorded:
     name = step.kept("sdist").name
     with step.stage("observe"):
         observed = package_index.observe_index(index, name)
-    distributions = [adopt_published(step, step.kept(kind), observed) for kind in KINDS]
+    distributions = [
+        adopt_published(step, node, kept, observed)
+        for node, files in step.kept_distributions().items()
+        for kept in files
+    ]
     wanted = {distribution.filename: distribution.sha256 for distribution in distributions}
     missing = package_index.missing_files(wanted, observed)
     package_index.refuse_closed_release(

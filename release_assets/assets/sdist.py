@@ -32,8 +32,7 @@ def sdist_node(project: Project) -> Node:
 
 def sdist(step: Step) -> Recorded:
     """Build the sdist from a checkout of the tag's commit, or keep the one that was built before."""
-    kept = built_before(step, "sdist")
-    if kept is not None:
-        return recorded_distribution(step, kept, "kept")
+    if kept := built_before(step, "sdist"):
+        return recorded_distribution(step, kept[0], "kept")
     with step.folder() as scratch:
         return check_and_keep(step, "sdist", *build_sdist(step, scratch))

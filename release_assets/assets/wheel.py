@@ -32,9 +32,8 @@ def wheel_node(project: Project) -> Node:
 
 def wheel(step: Step) -> Recorded:
     """Build the wheel from the kept sdist, or keep the one that was built before."""
-    kept = built_before(step, "wheel")
-    if kept is not None:
-        return recorded_distribution(step, kept, "kept")
+    if kept := built_before(step, "wheel"):
+        return recorded_distribution(step, kept[0], "kept")
     source = step.kept("sdist")
     with step.folder() as scratch:
         return check_and_keep(step, "wheel", *build_wheel(step, step.store.fetch(source, scratch), scratch))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from release_assets.checks.audit import AS_RECORDED
 from release_assets.nodes.image_step import image_name
+from release_assets.nodes.metadata import rows_of
 from release_assets.nodes.release_check import Found
 from release_assets.planning.comparison import NOT_THERE, Place, State, compare
 from release_assets.planning.observed import Hidden, Seen
@@ -124,9 +125,7 @@ def _edited(seen: Seen, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[D
         if before is not None and _text(before) != _text(now):
             yield "warning", f"the {what} {'were' if what == 'notes' else 'was'} edited"
     digests = {
-        str(recorded[kind].get("file")): str(recorded[kind].get("sha256"))
-        for kind in ("sdist", "wheel")
-        if recorded.get(kind)
+        str(row["file"]): str(row["sha256"]) for row in rows_of(recorded.get("pypi_publication", {}), "files")
     }
     for asset in release.assets:
         before = digests.get(asset.name)

@@ -167,7 +167,7 @@ def _look(
     images = [image_name(platform) for platform in project.image.platforms] if project.image else []
     places = project.image.places if project.image else []
     lists = [place.manifest_list_node for place in places]
-    nodes = ["sdist", "wheel", "pypi_publication", "github_release", *lists, *images]
+    nodes = [*project.package.distributions, "pypi_publication", "github_release", *lists, *images]
     recorded = {node: recorded_metadata(instance, project, node, tag.name) for node in nodes}
     commit = remote_tags.get(tag.name) or str(recorded["pypi_publication"].get("commit", ""))
     release = Release(tag.name, tag.version, commit, channel_of(tag.kind, tag.version))

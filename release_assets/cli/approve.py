@@ -95,7 +95,7 @@ def _job(step: Step, approvals: Approvals) -> str:
     """Return the job that publishes what is approved. Raises PermanentError where nothing is built yet."""
     project, tag = step.project, step.release.tag
     is_published = step.is_materialized("github_release") or _is_on_github(project, step.release)
-    if not is_published and None in (approvals.now.sdist, approvals.now.wheel):
+    if not is_published and None in approvals.now.files.values():
         raise PermanentError(
             f"nothing of {tag} at commit {step.release.commit} has been built, so nothing can be approved",
             f"Run `release-assets release {tag}`, or wait for the run that the pushed tag starts.",
@@ -115,8 +115,7 @@ def _lines(project: Project, release: Release, approvals: Approvals, person: str
         ["tag", escape(now.tag)],
         ["commit", now.commit],
         *([["images from", now.images_from]] if project.image is not None else []),
-        ["sdist", f"sha256 {now.sdist}" if now.sdist else "not kept here"],
-        ["wheel", f"sha256 {now.wheel}" if now.wheel else "not kept here"],
+        *([node, f"sha256 {digest}" if digest else "not kept here"] for node, digest in now.files.items()),
         ["code", now.code],
     ]
     head = (
@@ -134,8 +133,7 @@ def _answer(
         "tag": now.tag,
         "commit": now.commit,
         "images_from": now.images_from,
-        "sdist_sha256": now.sdist,
-        "wheel_sha256": now.wheel,
+        **{f"{node}_sha256": digest for node, digest in now.files.items()},
         "approved_by": person,
         "reason": reason,
         "runs": runs,

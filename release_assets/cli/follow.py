@@ -32,7 +32,7 @@ EVENTS = 500  # of one look
 OUTPUT_BYTES = 64 * 1024  # of a step's output in one look: what is shown is its last line
 # Dagster announces a run's nodes by their names.
 ORDER = (
-    "version", "sdist", "wheel", "approval", "pypi_publication", "github_release",
+    "version", "sdist", "wheel", "adopted_wheels", "approval", "pypi_publication", "github_release",
     "image_", "manifest_list", "floating_tags", "summary",
 )  # fmt: skip
 # As buildx's lines end: `pushing layers 12.3 of 60.0 MB, 5 s`.

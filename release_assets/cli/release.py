@@ -34,7 +34,6 @@ from release_assets.project import Project
 from release_assets.rules.tags import Release
 from release_assets.sensors.github_releases import UNFINISHED
 
-BUILDS = ("version", "sdist", "wheel")
 PUBLISHES = ("approval", "pypi_publication", "github_release")
 
 
@@ -71,7 +70,7 @@ def release(tag: str, project: str | None, reason: str, dry_run: bool, as_json: 
             views, plan = _release(runs, found, remote_tags, reason), None
         seconds = time.monotonic() - started
         if plan is not None:
-            lines = _would_do(found, plan, seconds)
+            lines = _would_do(runs.project, found, plan, seconds)
         elif any(map(is_waiting, views)):
             lines = _waiting(found, seconds)
         else:
@@ -102,7 +101,7 @@ def images_half(runs: Runs, release: Release, remote_tags: Mapping[str, str], re
     plan = plan_release(
         runs.project, observe(runs.project, release, remote_tags, runs.instance), datetime.now(UTC)
     )
-    if plan.needs(node.node for node in plan.nodes if node.node not in (*BUILDS, *PUBLISHES)):
+    if plan.needs(node.node for node in plan.nodes if node.node not in (*_builds(runs.project), *PUBLISHES)):
         job, key = f"{name}_docker", f"images {release.tag}"
         return [_half(runs, job, release.tag, key, "github_releases", reason)]
     runs.display.say("the images and the floating tags are there already")
@@ -137,7 +136,7 @@ def _dry_run(
     """Build the distributions and the images; return the runs and what a release would do then."""
     project = runs.project
     tags = {"release_assets/reason": f"{reason} (dry run)"}
-    views = [runs.run(f"{project.project}_release", release.tag, nodes=BUILDS, tags=tags)]
+    views = [runs.run(f"{project.project}_release", release.tag, nodes=_builds(project), tags=tags)]
     if project.image is not None:
         views.append(try_images(runs, release, remote_tags, project.image, project.image.platforms))
     world = observe(project, release, remote_tags, runs.instance)
@@ -162,12 +161,17 @@ def _waiting(release: Release, seconds: float) -> list[str]:
     ]
 
 
-def _would_do(release: Release, plan: Plan, seconds: float) -> list[str]:
+def _builds(project: Project) -> list[str]:
+    """Return the nodes that build, and publish nothing."""
+    return ["version", *project.package.distributions]
+
+
+def _would_do(project: Project, release: Release, plan: Plan, seconds: float) -> list[str]:
     """Return what a release would still do after everything was built."""
     rows = [
         [escape(node.node), escape(node.what)]
         for node in plan.nodes
-        if node.node not in BUILDS and node.action is not Action.NOTHING
+        if node.node not in _builds(project) and node.action is not Action.NOTHING
     ]
     head = f"[green]✓[/] built {release.version} in {duration(seconds)}; nothing was published"
     return [

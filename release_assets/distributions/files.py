@@ -294,10 +294,11 @@ def _check_platforms(wheel: str, index: PackageIndex) -> None:
         raise PermanentError(
             f"{index.title} rejects wheels for {', '.join(refused)}: {wheel} has compiled code that is built "
             "for this machine",
-            "Make the compiled part optional, so that the build backend makes a py3-none-any wheel here. Or "
-            "build manylinux wheels with cibuildwheel (https://cibuildwheel.pypa.io), and upload them and "
-            "the sdist by hand. Or set `index` in the project's defs.yaml to one that accepts this wheel. "
-            + NOTHING_PUBLISHED,
+            "Declare how its wheels are built in the project's defs.yaml, such as `package: {wheels: "
+            "[{zig: {}}]}`; `package: {wheels: []}` releases the sdist alone. See "
+            "docs/how-to/compiled-packages.md. Or make the compiled part optional, so that the build backend "
+            "makes a py3-none-any wheel here. Or set `index` in the project's defs.yaml to one that accepts "
+            "this wheel. " + NOTHING_PUBLISHED,
         )
 
 

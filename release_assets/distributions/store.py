@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +25,7 @@ Kind = Literal["sdist", "wheel"]
 
 
 class Distribution(BaseModel):
-    """The sdist or the wheel of a release: what its bytes are, and which commit they were built from."""
+    """An sdist or a wheel of a release: what its bytes are, and which commit they were built from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,12 +37,25 @@ class Distribution(BaseModel):
     warnings: tuple[str, ...] = ()  # of `twine check`, when it was built
     build_environment: Mapping[str, str] = {}  # what was installed for its build: versions by name
     trial: str | None = None  # what was done with it in a fresh environment, in words
+    checks: Mapping[str, str] = {}  # of a platform wheel: what each tool found, and what its import printed
     instead_of: str | None = None  # sha256 of the built file with the same contents whose place it took
 
     @property
     def built(self) -> str:
         """Return the sha256 of the file that was built here, which a person may have approved."""
         return self.instead_of or self.sha256
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that may be kept: the package's name in its metadata, and what was found when it was checked."""
+
+    path: Path
+    name: str
+    warnings: tuple[str, ...] = ()
+    checks: Mapping[str, str] = field(default_factory=dict)
+    build_environment: Mapping[str, str] = field(default_factory=dict)  # as Distribution has them
+    trial: str | None = None
 
 
 def open_root(root: str) -> UPath:
@@ -80,10 +95,17 @@ class DistributionStore:
 
     def find(self, kind: Kind) -> Distribution | None:
         """Return what is kept as this kind, or None."""
-        record = self._folder / f"{kind}.json"
+        return next(iter(self.files(kind)), None)
+
+    def files(self, node: str) -> tuple[Distribution, ...]:
+        """Return what is kept of a node that makes distributions: its sdist, its wheel, or its wheels."""
+        record = self._folder / f"{node}.json"
         with self._failures("read"):
             text = record.read_text() if record.exists() else None
-        return Distribution.model_validate_json(text) if text is not None else None
+        if text is None:
+            return ()
+        content = json.loads(text)
+        return tuple(Distribution.model_validate(row) for row in content.get("files", [content]))
 
     def put(
         self,
@@ -105,20 +127,59 @@ class DistributionStore:
         first = self.find(kind)
         if first is not None and first.commit == commit and first != instead_of:
             return first
+        checked = CheckedFile(file, name, warnings, build_environment=build_environment or {}, trial=trial)
+        distribution = self._written(checked, commit, instead_of)
+        with self._failures("written"):
+            self._write(self._folder / f"{kind}.json", distribution.model_dump_json(indent=2).encode())
+        return distribution
+
+    def put_wheels(self, node: str, files: Sequence[CheckedFile], *, commit: str) -> tuple[Distribution, ...]:
+        """Keep the wheels of a node, all or none. Returns what is kept, as `put` does."""
+        first = self.files(node)
+        if first and first[0].commit == commit:
+            return first
+        return self._record(node, [self._written(file, commit, None) for file in files])
+
+    def replace(self, node: str, kept: Distribution, file: Path) -> Distribution:
+        """Keep a file in the place of one of a node's files. Returns what is kept now."""
+        if node in {"sdist", "wheel"}:
+            return self.put(
+                "sdist" if node == "sdist" else "wheel",
+                file,
+                commit=kept.commit,
+                name=kept.name,
+                warnings=kept.warnings,
+                build_environment=kept.build_environment,
+                trial=kept.trial,
+                instead_of=kept,
+            )
+        checked = CheckedFile(file, kept.name, kept.warnings, kept.checks)
+        new = self._written(checked, kept.commit, kept)
+        self._record(node, [new if one == kept else one for one in self.files(node)])
+        return new
+
+    def _record(self, node: str, files: Sequence[Distribution]) -> tuple[Distribution, ...]:
+        rows = {"files": [one.model_dump(mode="json") for one in files]}
+        with self._failures("written"):
+            self._write(self._folder / f"{node}.json", json.dumps(rows, indent=2).encode())
+        return tuple(files)
+
+    def _written(self, file: CheckedFile, commit: str, instead_of: Distribution | None) -> Distribution:
+        """Write a file's bytes; its record comes after them."""
         distribution = Distribution(
-            filename=file.name,
-            sha256=sha256_of(file),
-            size=file.stat().st_size,
+            filename=file.path.name,
+            sha256=sha256_of(file.path),
+            size=file.path.stat().st_size,
             commit=commit,
-            name=name,
-            warnings=warnings,
-            build_environment=build_environment or {},
-            trial=trial,
+            name=file.name,
+            warnings=file.warnings,
+            checks=file.checks,
+            build_environment=file.build_environment,
+            trial=file.trial,
             instead_of=instead_of.built if instead_of is not None else None,
         )
         with self._failures("written"):
-            self._write(self._path(distribution), file.read_bytes())
-            self._write(self._folder / f"{kind}.json", distribution.model_dump_json(indent=2).encode())
+            self._write(self._path(distribution), file.path.read_bytes())
         return distribution
 
     def fetch(self, distribution: Distribution, directory: Path) -> Path:

@@ -227,7 +227,7 @@ def _retries(runs: Iterable[ObservedRun]) -> list[Figure]:
     for run in runs:
         total += 1
         for node, retries in run.retries.items():
-            counts[DESTINATIONS.get(node, "registry")] += retries
+            counts[_destination(node)] += retries
     return [
         Figure(
             "retries",
@@ -239,6 +239,11 @@ def _retries(runs: Iterable[ObservedRun]) -> list[Figure]:
         )
         for destination in sorted({*DESTINATIONS.values()})
     ]
+
+
+def _destination(node: str) -> str:
+    """Return what a node works with: a build for every kind of wheel, the registry for images."""
+    return DESTINATIONS.get(node, "build" if "wheel" in node else "registry")
 
 
 def _base_images(runs: Sequence[ObservedRun], now: float) -> Figure:

@@ -28,7 +28,7 @@ INSTEAD = {
     "google-github-actions/release-please-action": TAGS_OF_OTHERS,
     "googleapis/release-please-action": TAGS_OF_OTHERS,
     "peter-evans/dockerhub-description": "nothing updates the description on Docker Hub",
-    "pypa/cibuildwheel": "one wheel is built, for this machine's Python and platform",
+    "pypa/cibuildwheel": "`package: wheels:` builds its Linux wheels and adopts those of other machines",
     "python-semantic-release/python-semantic-release": TAGS_OF_OTHERS,
     "release-drafter/release-drafter": "a draft of the tag's name is completed and published with its text",
     "sigstore/gh-action-sigstore-python": "distributions are not signed; `image: sign:` signs images",

@@ -247,8 +247,8 @@ def _notes(pyproject: Mapping[str, Any], setup_py: Mapping[str, Any]) -> Iterato
         compiler = "setuptools with extension modules"
     if compiler is not None:
         yield (
-            f"the package is compiled ({compiler}): one wheel is built, for this machine's platform, "
-            "and PyPI rejects wheels tagged linux_x86_64"
+            f"the package is compiled ({compiler}): declare where its wheels come from in "
+            "`package: wheels:`, or PyPI rejects the one that is built for this machine"
         )
 
 

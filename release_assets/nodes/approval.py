@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import dagster as dg
@@ -27,12 +28,19 @@ Covers = Callable[[Subject | None, Subject], str | None]
 def subject_of(step: Step) -> Subject:
     """Return what an approval of the release is for now. Raises a ReleaseError where the tag is gone."""
     release = step.release
-    digests = {}
-    for kind in ("sdist", "wheel"):
-        kept = step.store.find(kind)
-        digests[kind] = kept.built if kept is not None and kept.commit == release.commit else None
+    digests = {node: _built(step, node) for node in step.project.package.distributions}
     source = image_source(step).commit.sha if step.project.image is not None else release.commit
-    return Subject(release.tag, release.commit, source, digests["sdist"], digests["wheel"])
+    return Subject(release.tag, release.commit, source, digests)
+
+
+def _built(step: Step, node: str) -> str | None:
+    """Return the sha256 of what a node built, of the list of several files; None where none is kept."""
+    kept = step.store.files(node)
+    if not kept or kept[0].commit != step.release.commit:
+        return None
+    if len(kept) == 1:
+        return kept[0].built
+    return hashlib.sha256("".join(f"{one.built}  {one.filename}\n" for one in kept).encode()).hexdigest()
 
 
 def recorded_approval(step: Step) -> Approval | None:
@@ -93,8 +101,8 @@ def approval_by_run(step: Step, now: Subject, at: float) -> Approval | None:
     if code != now.code:
         raise PermanentError(
             f"the run approves {code}, and {now.code} is the code of {now.tag} now (commit {now.commit}, "
-            f"sdist {now.sdist or 'not built'}, wheel {now.wheel or 'not built'}, "
-            f"images from {now.images_from})",
+            + ", ".join(f"{node} {digest or 'not built'}" for node, digest in now.files.items())
+            + f", images from {now.images_from})",
             how_to_approve(step, now),
         )
     if not person:

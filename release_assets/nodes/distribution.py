@@ -9,7 +9,7 @@ from pathlib import Path
 from release_assets.checks.distribution import TWINE_CHECK, twine_check
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
-from release_assets.distributions.files import check, read_metadata, same_contents
+from release_assets.distributions.files import Checked, check, read_metadata, same_contents
 from release_assets.distributions.store import Distribution, Kind, sha256_of
 from release_assets.errors import ConflictError
 from release_assets.nodes.metadata import table
@@ -20,29 +20,31 @@ from release_assets.rules import warehouse
 from release_assets.text import size_text
 
 
-def built_before(step: Step, kind: Kind) -> Distribution | None:
-    """Return the file that was built from the tag's commit before, or None where one is to be built.
+def built_before(step: Step, node: str) -> tuple[Distribution, ...]:
+    """Return the files that a node built from the tag's commit before; none where they are to be built.
 
     Raises ConflictError where the tag moved to another commit after its files were published, and
     PermanentError where the index accepts no more files of this version.
     """
     release = step.release
-    kept = step.store.find(kind)
-    if kept is not None and kept.commit == release.commit:
-        step.say(f"{kept.filename} was built before, and is kept")
+    kept = step.store.files(node)
+    names = ", ".join(one.filename for one in kept)
+    is_one = len(kept) == 1
+    if kept and kept[0].commit == release.commit:
+        step.say(f"{names} {'was' if is_one else 'were'} built before, and {'is' if is_one else 'are'} kept")
         return kept
     index = step.project.index_for(release.channel)
-    if kept is not None:
-        served = package_index.observe_index(index, kept.name).get(kept.filename)
-        if served is not None:
+    if kept:
+        served = package_index.observe_index(index, kept[0].name)
+        if published := [one.filename for one in kept if one.filename in served]:
             raise ConflictError(
-                f"tag {release.tag} points to commit {release.commit} now, but {kept.filename} was built "
-                f"from commit {kept.commit} and is published at {index.simple_url}",
-                f"Move the tag back to {kept.commit}, or release these changes as a new version.",
+                f"tag {release.tag} points to commit {release.commit} now, but {', '.join(published)} was "
+                f"built from commit {kept[0].commit} and is published at {index.simple_url}",
+                f"Move the tag back to {kept[0].commit}, or release these changes as a new version.",
             )
-        step.say(f"the tag moved from {kept.commit} before {kept.filename} was published: building again")
-    refuse_closed_release(step, kind)
-    return None
+        step.say(f"the tag moved from {kept[0].commit} before {names} was published: building again")
+    refuse_closed_release(step, node)
+    return ()
 
 
 def check_and_keep(
@@ -56,28 +58,16 @@ def check_and_keep(
     lost, a release that was made elsewhere) the published bytes are kept. Raises ConflictError where the
     contents differ.
     """
-    release, index = step.release, step.project.index_for(step.release.channel)
-    # Where pyproject.toml names no package, nothing else tells a wheel of somebody else's project.
-    sdist = step.store.find("sdist") if kind == "wheel" else None
-    declared = step.declared_name or (sdist.name if sdist else None)
     trial = start_trial(step, file)
-    with step.stage("check"):
-        checked = check(
-            file,
-            name=declared,
-            version=release.version,
-            tag=release.tag,
-            index=index,
-            log=step.output,
-        )
+    checked = checked_file(step, file, is_first=kind == "sdist")
     with step.folder() as fresh:
-        file, origin, is_public = _adopt_published(step, file, checked.name, fresh)
+        file, origin, is_public = published_instead(step, file, checked.name, fresh)
         tried = end_trial(step, trial, is_public=is_public)
         with step.stage("store"):
             kept = step.store.put(
                 kind,
                 file,
-                commit=release.commit,
+                commit=step.release.commit,
                 name=checked.name,
                 warnings=checked.warnings,
                 build_environment=build_environment,
@@ -87,8 +77,26 @@ def check_and_keep(
     return recorded_distribution(step, kept, origin)
 
 
-def _adopt_published(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str, bool]:
-    """Return the file to keep, where its bytes come from, and whether the index serves it already."""
+def checked_file(step: Step, file: Path, *, is_first: bool = False) -> Checked:
+    """Check a file of the release; raises PermanentError as `files.check` does.
+
+    `is_first` is True for the sdist: where pyproject.toml names no package, its name is that of the others.
+    """
+    release, index = step.release, step.project.index_for(step.release.channel)
+    sdist = None if is_first else step.store.find("sdist")
+    declared = step.declared_name or (sdist.name if sdist else None)
+    with step.stage("check"):
+        return check(
+            file, name=declared, version=release.version, tag=release.tag, index=index, log=step.output
+        )
+
+
+def published_instead(step: Step, built: Path, name: str, folder: Path) -> tuple[Path, str, bool]:
+    """Return the file to keep, where its bytes are from, and whether the index serves it already.
+
+    That is the index's own, in `folder`, where it serves one under the name of ours. Raises ConflictError
+    where the contents differ.
+    """
     index = step.project.index_for(step.release.channel)
     with step.stage("observe"):
         served = package_index.observe_index(index, name).get(built.name)
@@ -119,10 +127,10 @@ def published_bytes(step: Step, built: Path, served: IndexFile, folder: Path) ->
     return published
 
 
-def refuse_closed_release(step: Step, kind: Kind) -> None:
-    """Before anything is built: raises PermanentError where the index would not take a file of this kind.
+def refuse_closed_release(step: Step, node: str) -> None:
+    """Before anything is built: raises PermanentError where the index would not take a file of this node.
 
-    The file has no name yet, so its kind is looked for among the version's files.
+    The file has no name yet, so one of its kind is looked for among the version's files.
     """
     index, version = step.project.index_for(step.release.channel), step.release.version
     name = step.declared_name
@@ -130,14 +138,16 @@ def refuse_closed_release(step: Step, kind: Kind) -> None:
         return
     with step.stage("observe"):
         theirs = package_index.files_of(version, package_index.observe_index(index, name))
-    if any(name.endswith(".whl") is (kind == "wheel") for name in theirs):
+    if any(step.project.package.is_made_by(node, file, str(version)) for file in theirs):
         return
     package_index.refuse_closed_release(
-        version, {f"the {kind}"}, theirs, window_days=index.window_days, now=datetime.now(UTC)
+        version, {f"the {node}"}, theirs, window_days=index.window_days, now=datetime.now(UTC)
     )
 
 
-def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, IndexFile]) -> Distribution:
+def adopt_published(
+    step: Step, node: str, kept: Distribution, observed: Mapping[str, IndexFile]
+) -> Distribution:
     """Return what the index serves in the place of `kept`, kept from now on; or `kept` where it is that.
 
     Two daemons that release the same tag build twice, and the bytes that came first are the release's.
@@ -146,19 +156,9 @@ def adopt_published(step: Step, kept: Distribution, observed: Mapping[str, Index
     served = observed.get(kept.filename)
     if served is None or served.sha256 in {None, kept.sha256}:
         return kept
-    kind: Kind = "wheel" if kept.filename.endswith(".whl") else "sdist"
     with step.stage("adopt"), step.folder() as ours, step.folder() as theirs:
         published = published_bytes(step, step.store.fetch(kept, ours), served, theirs)
-        return step.store.put(
-            kind,
-            published,
-            commit=kept.commit,
-            name=kept.name,
-            warnings=kept.warnings,
-            build_environment=kept.build_environment,
-            trial=kept.trial,
-            instead_of=kept,
-        )
+        return step.store.replace(node, kept, published)
 
 
 def recorded_distribution(step: Step, kept: Distribution, origin: str) -> Recorded:

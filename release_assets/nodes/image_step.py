@@ -23,6 +23,7 @@ from release_assets.rules.image_labels import image_annotations, image_labels
 from release_assets.rules.image_tags import published_versions
 from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
+from release_assets.rules.wheel_tags import is_for_platform
 from release_assets.secrets import read_secret, read_secrets
 
 REBUILD_TAG = "release_assets/rebuild_tag"  # run tag of the sensor: the git tag that asked for it
@@ -139,8 +140,10 @@ def build_secrets(step: Step, image: Image) -> dict[str, str]:
     }
 
 
-def published_files(step: Step, scratch: Path) -> Path:
-    """Return a folder with the sdist and the wheel that the index serves for the release, named `dist`.
+def published_files(step: Step, scratch: Path, platform: str) -> Path:
+    """Return a folder with the sdist and the wheels that the index serves for the release, named `dist`.
+
+    Of the wheels, those for the platform and pure ones.
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
     elsewhere are built all the same. Empty where nothing is published.
@@ -149,7 +152,11 @@ def published_files(step: Step, scratch: Path) -> Path:
     folder = scratch / "dist"
     folder.mkdir()
     index = step.project.index_for(step.release.channel)
-    kept = {found.filename: found for found in (step.store.find("sdist"), step.store.find("wheel")) if found}
+    kept = {
+        found.filename: found
+        for node in step.project.package.distributions
+        for found in step.store.files(node)
+    }
     served = package_index.files_of(
         step.release.version,
         package_index.observe_index(index, step.package_name),
@@ -165,6 +172,8 @@ def published_files(step: Step, scratch: Path) -> Path:
             problem, f"Materialize {step.project.project}/pypi_publication for this partition first."
         )
     for name, file in served.items():
+        if not is_for_platform(name, platform):
+            continue
         if name in kept and kept[name].sha256 == file.sha256:
             step.store.fetch(kept[name], folder)
         else:

@@ -11,6 +11,7 @@ from release_assets.nodes.image_request import build_request
 from release_assets.nodes.image_step import build_secrets, image_source, published_files, wanted_labels
 from release_assets.nodes.step import Step
 from release_assets.project import Image
+from release_assets.rules.wheel_tags import is_for_platform
 from release_assets.secrets import read_secret
 
 BUILD_SECONDS = 3 * 3600.0
@@ -33,20 +34,21 @@ def try_image(
         buildx.docker_environment(parse_repository(image.repository), username, token) as env,
     ):
         step.mirror.checkout(source.commit.sha, scratch / "source", log)
-        labels, dist = wanted_labels(step, source.commit), _distributions(step, scratch)
+        labels, dist = wanted_labels(step, source.commit), _distributions(step, scratch, platform)
         request = build_request(
             step, image, platform, source.commit, labels, scratch, dist, pull=pull, secrets=secrets
         )
         return buildx.try_build(request, env, log=log, secrets=step.secrets, timeout=BUILD_SECONDS)
 
 
-def _distributions(step: Step, scratch: Path) -> Path:
+def _distributions(step: Step, scratch: Path, platform: str) -> Path:
     """Return a folder with the files that were built for the release, else with those that are published."""
-    kept = [found for found in (step.store.find("sdist"), step.store.find("wheel")) if found is not None]
+    kept = [found for node in step.project.package.distributions for found in step.store.files(node)]
     if not kept or any(found.commit != step.release.commit for found in kept):
-        return published_files(step, scratch)
+        return published_files(step, scratch, platform)
     folder = scratch / "dist"
     folder.mkdir()
     for found in kept:
-        step.store.fetch(found, folder)
+        if is_for_platform(found.filename, platform):
+            step.store.fetch(found, folder)
     return folder

@@ -10,6 +10,7 @@ from release_assets.destinations import cosign, package_index
 from release_assets.destinations.package_index import attestations
 from release_assets.destinations.package_index.trusted_publishing import identity_for
 from release_assets.destinations.release_hosts import release_host
+from release_assets.distributions.wheels.tools import check_installed
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.nodes.distribution import refuse_closed_release
 from release_assets.nodes.image_step import login_variables, registry_of
@@ -17,7 +18,7 @@ from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.notes.check import check_page
 from release_assets.process import environment
-from release_assets.project import GitHub, GitLab, Image, PackageIndex, Project, Sign
+from release_assets.project import GitHub, GitLab, Image, Package, PackageIndex, Project, Sign
 from release_assets.rules.tags import Channel
 from release_assets.secrets import read_secret
 
@@ -28,8 +29,7 @@ PREFLIGHT = Declared(
     blocks=True,
 )
 
-BUILT_HERE = {"version", "sdist", "wheel", "approval", "summary"}  # the nodes that publish nothing
-PACKAGE = {*BUILT_HERE, "pypi_publication", "github_release"}
+PACKAGE = {"pypi_publication", "github_release"}
 
 
 class UnsetError(PermanentError):
@@ -66,7 +66,11 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
         found.append(Need(name, tuple(own), lambda: _ask_index(target)))
     elif image is not None and target.read_token_env is not None:
         found.append(Need("index", (target.read_token_env,), lambda: _ask_page(target)))
-    if hub and channel is not Channel.TEST:
+    if index and project.package.wheels:
+        found.append(Need("wheels", (), lambda: _ask_wheels(project.package)))
+    adopted = project.package.adopted_wheels
+    awaits_draft = adopted is not None and adopted.location == "draft"
+    if hub and (channel is not Channel.TEST or awaits_draft):
         found.append(Need(page.host.lower(), (page.token_env,), lambda: _ask_host(page)))
     if image is not None:
         for place in image.places:
@@ -89,14 +93,16 @@ def preflight(step: Step) -> Found:
     has the files. Raises TransientError where something cannot be asked now, and nothing is published yet.
     """
     nodes = {node.name.removeprefix(f"{step.project.project}__") for node in step.context.job_def.nodes}
+    # Those that publish nothing.
+    built_here = {"version", *step.project.package.distributions, "approval", "summary"}
     uploaded = False
     try:
         uploaded = "pypi_publication" in nodes and _is_uploaded(step)
-        if not nodes - BUILT_HERE or (uploaded and _is_public(step) and not nodes - PACKAGE):
+        if not nodes - built_here or (uploaded and _is_public(step) and not nodes - built_here - PACKAGE):
             return Found("ok", "Nothing is left to publish in this run.")
         if uploads := "pypi_publication" in nodes and not uploaded:
-            for kind in ("sdist", "wheel"):
-                refuse_closed_release(step, kind)
+            for node in step.project.package.distributions:
+                refuse_closed_release(step, node)
         asked = check_destinations(step, index=uploads, hub=uploads or "github_release" in nodes)
     except PermanentError as error:
         return Found("error", error.problem, error.remedy)
@@ -142,9 +148,10 @@ def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> l
 
 
 def _is_uploaded(step: Step) -> bool:
-    """Whether the index serves both files that were built from the tag's commit."""
-    kept = [found for found in (step.store.find("sdist"), step.store.find("wheel")) if found is not None]
-    if len(kept) < 2 or {found.commit for found in kept} != {step.release.commit}:
+    """Whether the index serves all files that were built from the tag's commit."""
+    made = [step.store.files(node) for node in step.project.package.distributions]
+    kept = [found for files in made for found in files]
+    if not all(made) or {found.commit for found in kept} != {step.release.commit}:
         return False
     index = step.project.index_for(step.release.channel)
     served = package_index.observe_index(index, kept[0].name)
@@ -189,6 +196,14 @@ def _values(*variables: str) -> list[str]:
     if unset:
         raise UnsetError(unset)
     return values
+
+
+def _ask_wheels(package: Package) -> str:
+    sources = [name for source in package.wheels or () for name in ("zig", "cibuildwheel", "adopted")
+               if getattr(source, name) is not None]  # fmt: skip
+    for name in sources:
+        check_installed(name)
+    return f"what makes and checks wheels is installed ({', '.join(sources) or 'pure'})"
 
 
 def _ask_index(index: PackageIndex) -> str:

@@ -130,13 +130,21 @@ class Step:
 
     def kept(self, kind: Kind) -> Distribution:
         """Return the kept file of the tag's commit. Raises PermanentError where it was not built yet."""
-        kept = self.store.find(kind)
-        if kept is None or kept.commit != self.release.commit:
+        return self.kept_of(kind)[0]
+
+    def kept_of(self, node: str) -> tuple[Distribution, ...]:
+        """Return the kept files of a node at the tag's commit, at least one. Raises as `kept` does."""
+        kept = self.store.files(node)
+        if not kept or kept[0].commit != self.release.commit:
             raise PermanentError(
-                f"no {kind} of {self.tag.name} at commit {self.release.commit} has been built",
-                f"Materialize {self.project.project}/{kind} for this partition first.",
+                f"no {node} of {self.tag.name} at commit {self.release.commit} has been built",
+                f"Materialize {self.project.project}/{node} for this partition first.",
             )
         return kept
+
+    def kept_distributions(self) -> dict[str, tuple[Distribution, ...]]:
+        """Return the kept files of each node that makes distributions. Raises as `kept` does."""
+        return {node: self.kept_of(node) for node in self.project.package.distributions}
 
     @property
     def _local_folder(self) -> Path:

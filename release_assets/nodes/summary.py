@@ -128,7 +128,7 @@ def summarize(
 
 def nodes_of(project: Project) -> list[str]:
     """Return the nodes of a project in the order of the graph, all but the summary."""
-    names = ["version", "sdist", "wheel", "pypi_publication", "github_release"]
+    names = ["version", *project.package.distributions, "pypi_publication", "github_release"]
     if project.image is not None:
         names += [image_name(platform) for platform in project.image.platforms]
         for place in project.image.places:

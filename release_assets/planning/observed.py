@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from release_assets.destinations.github import PublishedRelease
 from release_assets.destinations.package_index import IndexFile
-from release_assets.distributions.store import Distribution, Kind
+from release_assets.distributions.store import Distribution
 from release_assets.errors import ReleaseError
 from release_assets.planning.changes import Change
 from release_assets.rules.approval import Approval, Subject, not_covered
@@ -81,7 +81,7 @@ class World(Seen):
     problem: ReleaseError | None  # why the source cannot be released
     built_from: str  # the commit that the release's images are built from
     rebuild_tag: str | None  # "the rebuild tag X", where that names the commit
-    kept: Mapping[Kind, Distribution | None]
+    kept: Mapping[str, tuple[Distribution, ...]]  # by the node that makes them
     notes: str | None  # the text of the GitHub release; None where GitHub writes it, or there is none
     notes_problem: ReleaseError | None  # why the project's source of notes has none
     previous: str | None  # the tag of the release before, by version

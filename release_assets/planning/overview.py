@@ -96,7 +96,9 @@ def observe_overview(
         ReleaseRow(
             tag=release.tag,
             version=release.version,
-            index=_index_cell(release, files[release.channel is Channel.TEST], recorded["pypi_publication"]),
+            index=_index_cell(
+                project, release, files[release.channel is Channel.TEST], recorded["pypi_publication"]
+            ),
             github=None
             if release.channel is Channel.TEST
             else cell(
@@ -151,11 +153,16 @@ def _images(
     return seen(look, image.username_env, image.token_env)
 
 
-def _index_cell(release: Release, files: Mapping[str, IndexFile] | Hidden, recorded: set[str]) -> Cell:
+def _index_cell(
+    project: Project, release: Release, files: Mapping[str, IndexFile] | Hidden, recorded: set[str]
+) -> Cell:
     there = None
     if not isinstance(files, Hidden):
         names = package_index.files_of(release.version, files)
-        there = [any(name.endswith(".whl") is is_wheel for name in names) for is_wheel in (True, False)]
+        package, version = project.package, str(release.version)
+        there = [
+            any(package.is_made_by(node, name, version) for name in names) for node in package.distributions
+        ]
     return cell(is_there=there, is_recorded=release.tag in recorded)
 
 
@@ -192,7 +199,7 @@ def _waits(
     if not project.needs_approval:
         return ""
     approvals = approvals_of(step_of(project, release.tag, remote_tags, instance))
-    is_built = approvals is not None and approvals.now.wheel is not None
+    is_built = approvals is not None and None not in approvals.now.files.values()
     return "waits for approval" if is_built and approvals is not None and approvals.missing else ""
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from release_assets.destinations.package_index import refuse_closed_release
-from release_assets.distributions.store import Kind
+from release_assets.destinations.package_index import IndexFile, refuse_closed_release
 from release_assets.errors import PermanentError
 from release_assets.nodes.image_step import image_name
 from release_assets.planning.changes import Change
@@ -31,6 +30,7 @@ NODE_SECONDS = {
     "manifest_list": 3.0,
     "floating_tags": 3.0,
 }
+PLATFORM_WHEEL_SECONDS = 25.0  # of a small package compiled by zig
 PENDING = "the digest of the image that is built"
 
 
@@ -76,27 +76,27 @@ def plan_release(project: Project, world: World, now: datetime) -> Plan:
     """Return what a release would do, each node after those that it depends on."""
     nodes = [
         _version(world),
-        _distribution(project, world, "sdist", now),
-        _distribution(project, world, "wheel", now),
+        *(_distribution(project, world, node, now) for node in project.package.distributions),
         _publication(project, world),
         _github(project, world),
     ]
     images, moves = _images(project, world) if project.image is not None else ([], {})
     nodes += images
     if world.approvals is not None:
-        nodes.insert(3, _approval(world, world.approvals, nodes))
+        built = 1 + len(project.package.distributions)
+        nodes.insert(built, _approval(world, world.approvals, nodes, built))
     own = project.image.repository if project.image is not None else ""
     mirrored = {name: tuple(found) for name, found in moves.items() if name != own}
     return Plan(_waiting(nodes), tuple(moves.get(own, ())), mirrored)
 
 
-def _approval(world: World, approvals: Approvals, nodes: Sequence[NodePlan]) -> NodePlan:
+def _approval(world: World, approvals: Approvals, nodes: Sequence[NodePlan], built: int) -> NodePlan:
     missing, recorded = approvals.missing, approvals.recorded
     if missing is None and recorded is not None:
         return NodePlan("approval", Action.NOTHING, f"approved by {recorded.approved_by}: {recorded.reason}")
     if all(node.action is Action.NOTHING for node in nodes):
         return NodePlan("approval", Action.NOTHING, "nothing is left to publish")
-    if any(node.action is Action.DO for node in nodes[:3]):
+    if any(node.action is Action.DO for node in nodes[:built]):
         return NodePlan("approval", Action.WAITS, "waits for a person when everything is built")
     return NodePlan(
         "approval",
@@ -128,40 +128,50 @@ def _version(world: World) -> NodePlan:
     return NodePlan("version", Action.NOTHING, f"{world.release.version} is declared in {where}")
 
 
-def _distribution(project: Project, world: World, kind: Kind, now: datetime) -> NodePlan:
-    kept = world.kept[kind]
-    is_ours = kept is not None and kept.commit == world.release.commit
+def _distribution(project: Project, world: World, node: str, now: datetime) -> NodePlan:
+    kept = world.kept[node]
+    commit = kept[0].commit if kept else None
+    names = [one.filename for one in kept]
+    is_ours = commit == world.release.commit
     if isinstance(world.index, Hidden):
-        return _built(kind, kept.filename if kept is not None and is_ours else None)
-    served = [name for name in world.index if name.endswith(".whl") is (kind == "wheel")]
-    if kept is not None and not is_ours and kept.filename in world.index:
+        return _built(node, names if is_ours else [])
+    served = _served(project, world, node, world.index)
+    if not is_ours and (published := [name for name in names if name in world.index]):
         return NodePlan(
-            kind,
+            node,
             Action.BLOCKED,
-            f"{kept.filename} was published from commit {kept.commit}, and {world.release.tag} is "
+            f"{', '.join(published)} was published from commit {commit}, and {world.release.tag} is "
             f"{world.release.commit} now. Move the tag back, or release a new version.",
         )
-    if kept is not None and is_ours:
-        return _built(kind, kept.filename)
+    if is_ours:
+        return _built(node, names)
     if served:
-        return NodePlan(kind, Action.NOTHING, f"published: {', '.join(sorted(served))}")
+        return NodePlan(node, Action.NOTHING, f"published: {', '.join(sorted(served))}")
     try:
         refuse_closed_release(
             world.release.version,
-            {f"the {kind}"},
+            {f"the {node}"},
             world.index,
             window_days=project.index_for(world.release.channel).window_days,
             now=now,
         )
     except PermanentError as error:
-        return NodePlan(kind, Action.BLOCKED, f"{error.problem} {error.remedy}")
-    return _built(kind, None)
+        return NodePlan(node, Action.BLOCKED, f"{error.problem} {error.remedy}")
+    return _built(node, [])
 
 
-def _built(kind: Kind, filename: str | None) -> NodePlan:
-    if filename is not None:
-        return NodePlan(kind, Action.NOTHING, f"built before: {filename}")
-    return NodePlan(kind, Action.DO, f"build the {kind}")
+def _served(project: Project, world: World, node: str, index: Mapping[str, IndexFile]) -> list[str]:
+    """Return the files that the index serves of those that a node makes."""
+    version = str(world.release.version)
+    return [name for name in index if project.package.is_made_by(node, name, version)]
+
+
+def _built(node: str, names: Sequence[str]) -> NodePlan:
+    if names:
+        return NodePlan(node, Action.NOTHING, f"built before: {', '.join(names)}")
+    if node == "adopted_wheels":
+        return NodePlan(node, Action.DO, "wait for the wheels of another machine")
+    return NodePlan(node, Action.DO, f"build the {node.replace('_', ' ', 1).replace('_', '/')}")
 
 
 def _publication(project: Project, world: World) -> NodePlan:
@@ -169,7 +179,7 @@ def _publication(project: Project, world: World) -> NodePlan:
     index = project.index_for(world.release.channel).simple_url
     if isinstance(world.index, Hidden):
         return NodePlan(node, Action.UNKNOWN, f"{index}: {world.index.why}")
-    ours = {kept.filename: kept.sha256 for kept in world.kept.values() if kept is not None}
+    ours = {kept.filename: kept.sha256 for files in world.kept.values() for kept in files}
     other = sorted(
         name
         for name, served in world.index.items()
@@ -177,10 +187,13 @@ def _publication(project: Project, world: World) -> NodePlan:
     )
     if other:
         return NodePlan(node, Action.DO, f"compare {' and '.join(other)} with the files that {index} serves")
+    # Wheels first, as they are uploaded. Of wheels that are kept, the index may have some.
+    nodes = [*project.package.distributions[1:], "sdist"]
     missing = [
-        kind
-        for kind in ("wheel", "sdist")
-        if not any(name.endswith(".whl") is (kind == "wheel") for name in world.index)
+        made
+        for made in nodes
+        if not _served(project, world, made, world.index)
+        or (len(world.kept[made]) > 1 and any(one.filename not in world.index for one in world.kept[made]))
     ]
     if missing:
         return NodePlan(node, Action.DO, f"upload the {' and the '.join(missing)} to {index}")
@@ -203,8 +216,17 @@ def _github(project: Project, world: World) -> NodePlan:
     if found.draft:
         return NodePlan(node, Action.DO, f"complete and publish the draft {found.url}")
     names = {asset.name for asset in found.assets if asset.state == "uploaded"}
-    expected = {"an sdist": ".tar.gz", "a wheel": ".whl", "SHA256SUMS": "SHA256SUMS"}
+    expected = {"an sdist": ".tar.gz", "SHA256SUMS": "SHA256SUMS"}
+    if len(project.package.distributions) > 1:
+        expected["a wheel"] = ".whl"
     missing = [what for what, end in expected.items() if not any(name.endswith(end) for name in names)]
+    missing += [
+        one.filename
+        for files in world.kept.values()
+        if len(files) > 1
+        for one in files
+        if one.commit == world.release.commit and one.filename not in names
+    ]
     if missing:
         return NodePlan(node, Action.DO, f"add {', '.join(missing)} to {found.url}")
     return NodePlan(node, Action.NOTHING, f"published: {found.url}")
@@ -331,12 +353,17 @@ def estimate(plan: Plan, change: Change, records: Records) -> Estimate:
     """
     work = [node.node for node in plan.nodes if node.action in {Action.DO, Action.UNKNOWN}]
     package = sum(
-        statistics.median(records.nodes.get(node) or [NODE_SECONDS[node]])
+        statistics.median(records.nodes.get(node) or [_usual_seconds(node)])
         for node in work
-        if node in NODE_SECONDS
+        if _usual_seconds(node)
     )
     recorded = records.images.get(change) or []
     images = 0.0
     if any(node.startswith("image_") for node in work):
         images = statistics.median(recorded) if recorded else IMAGE_MINUTES[change] * 60.0
     return Estimate(package, images, len(recorded))
+
+
+def _usual_seconds(node: str) -> float:
+    """Return the seconds of a node without records; 0 for an image."""
+    return NODE_SECONDS.get(node, PLATFORM_WHEEL_SECONDS if "wheel" in node else 0.0)

@@ -20,7 +20,6 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.destinations.registry import Manifest, Registry, index_of, lists_the_same
 from release_assets.destinations.release_hosts import release_host
 from release_assets.destinations.releases import PublishedRelease
-from release_assets.distributions.store import Distribution, Kind
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.approval import recorded_approval, subject_of
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
@@ -69,8 +68,8 @@ def observe(
         declared_in = check_declared_version(step)
     except PermanentError as error:
         problem = error
-    kept: dict[Kind, Distribution | None] = {kind: step.store.find(kind) for kind in ("sdist", "wheel")}
-    name = step.declared_name or next((found.name for found in kept.values() if found is not None), None)
+    kept = {node: step.store.files(node) for node in project.package.distributions}
+    name = step.declared_name or next((one.name for files in kept.values() for one in files), None)
     source = image_source(step) if project.image is not None else None
     previous = previous_release(release, remote_tags, project.tags.patterns)
     notes, notes_problem = _notes(step)

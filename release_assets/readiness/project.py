@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform as machine
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,13 +18,16 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.preflight import Need, needs
 from release_assets.process import environment
-from release_assets.project import Image, PackageIndex, Project, Scan
+from release_assets.project import Image, Package, PackageIndex, Project, Scan
 from release_assets.readiness.row import Look, Row
 from release_assets.rules.tags import Channel, release_versions
+from release_assets.rules.wheel_tags import MACHINES, wheel_node_name
 from release_assets.secrets import read_secrets
 from release_assets.sensors.release_tags import tag_changes
 
 SHOWN_TAGS = 5
+# What shows or meets a need that no variable holds the secret of.
+COMMANDS = {"signing": "cosign version", "wheels": "pip install 'release-assets[wheels]'"}
 
 
 def looks(project: Project) -> Iterator[Look]:
@@ -53,6 +57,8 @@ def looks(project: Project) -> Iterator[Look]:
         )
     for target in project.alerts.targets_env if project.alerts is not None else ():
         yield _alerts(name, target)
+    for platform, context in _wheel_engines(project.package).items():
+        yield _wheel_engine(name, platform, context)
     if project.image is not None:
         for platform in project.image.platforms:
             yield _platform(name, project.image, platform)
@@ -62,8 +68,8 @@ def looks(project: Project) -> Iterator[Look]:
 
 def _shows_more(project: Project, what: str) -> str:
     """Return the command that shows more of a need that has no variable."""
-    if what == "signing":
-        return "cosign version"
+    if what in COMMANDS:
+        return COMMANDS[what]
     index = project.test_index if what == "test_index" else project.index
     return f"curl --fail-with-body {shlex.quote(package_index.audience_url(index.upload_url))}"
 
@@ -138,6 +144,28 @@ def _platform(name: str, image: Image, platform: str) -> Look:
 
     qemu = f"docker run --privileged --rm tonistiigi/binfmt --install {architecture}"
     return Look(name, platform, platform, rows, command="docker buildx ls" if builder else qemu)
+
+
+def _wheel_engines(package: Package) -> dict[str, str | None]:
+    """Return the docker contexts of the platforms whose wheels are built or imported in a container."""
+    found: dict[str, str | None] = {}
+    for source in package.wheels or ():
+        built = source.built
+        for platform in built.platforms if built is not None else ():
+            if source.cibuildwheel is not None or MACHINES[platform] != machine.machine():
+                found[platform] = built.builders.get(platform) if built is not None else None
+    return found
+
+
+def _wheel_engine(name: str, platform: str, context: str | None) -> Look:
+    def rows() -> Iterator[Row]:
+        engine, _ = _engine("docker.io/library/python", context, False)
+        buildx.check_platform(engine, platform)
+        how = "with QEMU, which is slower" if buildx.is_emulated(engine, platform) else "natively"
+        words = f"{engine.name} runs its wheels {how}"
+        yield Row(name, f"wheels for {platform}", wheel_node_name(platform), "ok", words)
+
+    return Look(name, f"wheels for {platform}", wheel_node_name(platform), rows, command="docker context ls")
 
 
 @cache

@@ -106,7 +106,7 @@ def _distributions(
 
 def _complete(project: Project, instance: dg.DagsterInstance) -> set[str]:
     """Return the releases of which everything is recorded that the project publishes."""
-    nodes = ["sdist", "wheel", "pypi_publication", "github_release"]
+    nodes = [*project.package.distributions, "pypi_publication", "github_release"]
     for place in project.image.places if project.image is not None else ():
         nodes += [place.manifest_list_node, place.floating_tags_node]
     recorded = [

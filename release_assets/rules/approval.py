@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SHA256 = "_sha256"  # the end of the names of the files' digests in the metadata
 CODE_LENGTH = 12  # hexadecimal digits of an approval code
 
 # Tags of the run that a person launches to approve a release.
@@ -22,13 +23,13 @@ class Subject:
     tag: str
     commit: str
     images_from: str  # a rebuild tag's commit, or the release's own
-    sdist: str | None  # sha256 of the built file; None where none is kept
-    wheel: str | None
+    # By the node that makes it: sha256 of the built file, or of the list of files; None where none is kept.
+    files: Mapping[str, str | None]
 
     @property
     def code(self) -> str:
         """Return the approval code: it changes with everything that is approved."""
-        text = json.dumps([self.tag, self.commit, self.images_from, self.sdist, self.wheel])
+        text = json.dumps([self.tag, self.commit, self.images_from, *self.files.values()])
         return hashlib.sha256(text.encode()).hexdigest()[:CODE_LENGTH]
 
 
@@ -51,7 +52,9 @@ class Approval:
             "code": subject.code,
             "commit": subject.commit,
             "images_from": subject.images_from,
-            **{f"{kind}_sha256": digest for kind in ("sdist", "wheel") if (digest := getattr(subject, kind))},
+            # A release may wait for its files, and a project may get other ones.
+            "files": ", ".join(subject.files),
+            **{f"{node}{SHA256}": digest for node, digest in subject.files.items() if digest},
             "approved_at": self.at,
         }
 
@@ -61,13 +64,14 @@ def recorded(tag: str, metadata: Mapping[str, Any]) -> Approval | None:
 
     A materialization that somebody reports by hand in the UI has no such metadata.
     """
+    # Before there were platform wheels, nothing named the files.
+    nodes = str(metadata.get("files") or "sdist, wheel").split(", ")
     try:
         subject = Subject(
             tag,
             str(metadata["commit"]),
             str(metadata["images_from"]),
-            metadata.get("sdist_sha256"),
-            metadata.get("wheel_sha256"),
+            {name: metadata.get(f"{name}{SHA256}") for name in nodes},
         )
         approval = Approval(
             subject, str(metadata["approved_by"]), str(metadata["reason"]), float(metadata["approved_at"])
@@ -86,10 +90,10 @@ def files_not_covered(approved: Subject | None, now: Subject) -> str | None:
         return "nobody has approved it"
     if approved.commit != now.commit:
         return f"commit {approved.commit} was approved, and the tag points to {now.commit} now"
-    for kind in ("sdist", "wheel"):
-        before, after = getattr(approved, kind), getattr(now, kind)
+    for node, after in now.files.items():
+        before = approved.files.get(node)
         if after is not None and after != before:
-            return f"the {kind} with sha256 {before or 'unknown'} was approved, and {after} is built now"
+            return f"the {node} with sha256 {before or 'unknown'} was approved, and {after} is built now"
     return None
 
 

@@ -144,7 +144,7 @@ def _note_upload(outbox: Outbox, project: Project, run: ObservedRun) -> None:
     key = f"{project.project} {run.tag}"
     if "pypi_publication" in run.made:
         outbox.uploads.pop(key, None)
-    elif has_begun_to_upload(run):
+    elif has_begun_to_upload(project, run):
         outbox.uploads.setdefault(key, run.started or run.created)
 
 

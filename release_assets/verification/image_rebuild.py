@@ -87,7 +87,7 @@ def _rebuilt(
     with step.folder() as scratch:
         tags = shown_tags(step.tag, step.remote_tags, step.project.tags.patterns) if image.keep_git else None
         step.mirror.checkout(source.commit.sha, scratch / "source", step.output, tags=tags, whole=True)
-        dist = published_files(step, scratch)
+        dist = published_files(step, scratch, platform)
         labels = wanted_labels(step, source.commit)
         request = build_request(
             step,

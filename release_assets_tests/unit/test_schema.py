@@ -32,14 +32,17 @@ NEEDED: dict[str, dict[str, Any]] = {
     "scan": {"command": ["scan", "{image}"]},
     "publish": {"approval": "required"},
     "gitlab": {"project": "owner/sample"},
+    "adopted": {"files": ["*-win_amd64.whl"]},
 }
+LISTS = {"wheels"}  # blocks that are written as a list
 
 
 def declared(path: str, example: Any) -> dict[str, Any]:
     """Return a project's attributes with an example in its place, and what its blocks require."""
     *blocks, key = path.split(".")
     for name in reversed(blocks):
-        example, key = {**NEEDED.get(name, {}), key: example}, name
+        block = {**NEEDED.get(name, {}), key: example}
+        example, key = [block] if name in LISTS else block, name
     return {**MINIMAL, key: example}
 
 
@@ -71,6 +74,7 @@ def test_only_three_keys_are_required() -> None:
         "project",
         "repository",
         "package",
+        "package.wheels.adopted.files",
         "gitlab.project",
         "image.repository",
         "image.scan.command",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -27,7 +27,12 @@ from tools.sandbox.github import github_server
 from tools.sandbox.package_index import Index, package_index_server
 from tools.sandbox.registry import IMAGE as REGISTRY_IMAGE
 from tools.sandbox.registry import registry_server
-from tools.sandbox.sample_project import SampleProject, make_sample_project
+from tools.sandbox.sample_project import (
+    COMPILED,
+    SampleProject,
+    make_compiled_project,
+    make_sample_project,
+)
 from tools.sandbox.servers import SandboxError
 
 __all__ = ["Sandbox", "SandboxError", "sandbox"]
@@ -62,7 +67,7 @@ class Sandbox:
         attributes = {
             "project": project,
             "repository": self.git,
-            "package": {"directory": "."},
+            "package": self._package(),
             "index": {**vars(self.index), "token_env": "PYPI_TOKEN"},
             "test_index": {**vars(self.test_index), "token_env": "TEST_PYPI_TOKEN"},
             "github": {
@@ -79,17 +84,27 @@ class Sandbox:
                 "token_env": "DOCKER_TOKEN",
             },
         }
-        definition = {"type": "release_assets.ReleaseGraph", "attributes": attributes}
+        definition: dict[str, Any] = {"type": "release_assets.ReleaseGraph", "attributes": attributes}
         text: str = yaml.safe_dump(definition, sort_keys=False)
         return text
 
+    def _package(self) -> dict[str, Any]:
+        """Return the package block: a compiled package has a wheel for each platform."""
+        if self.project.name != COMPILED:
+            return {"directory": "."}
+        zig: dict[str, Any] = {"platforms": list(PLATFORMS)}
+        if self.build_contexts:
+            zig["trial_image"] = next(iter(self.build_contexts.values())).removeprefix("docker-image://")
+        return {"wheels": [{"zig": zig}]}
+
 
 @contextlib.contextmanager
-def sandbox(state: Path, *, say: Callable[[str], None]) -> Iterator[Sandbox]:
+def sandbox(state: Path, *, say: Callable[[str], None], compiled: bool = False) -> Iterator[Sandbox]:
     """Start every stand-in, and tear down in reverse order what was started and nothing else.
 
     `state` keeps what is slow to make and the same every time: programs, base image, build cache. Everything
-    that is released is forgotten. `say` is told what happens, in words for a terminal.
+    that is released is forgotten. `say` is told what happens, in words for a terminal. `compiled` decides
+    the package: one with compiled code, or PyPA's sampleproject.
     SIGTERM ends the block like Ctrl-C does. Raises SandboxError when a stand-in cannot be started.
     Enter it in the main thread: our own engine is killed when the thread that started it dies.
     """
@@ -104,7 +119,11 @@ def sandbox(state: Path, *, say: Callable[[str], None]) -> Iterator[Sandbox]:
         threads = stack.enter_context(ThreadPoolExecutor())
         indexes_started = threads.submit(beside[0].enter_context, package_index_server(folder))
         github_started = threads.submit(beside[1].enter_context, github_server(folder, state=state))
-        project_made = threads.submit(make_sample_project, folder, state=state)
+        project_made = (
+            threads.submit(make_compiled_project, folder)
+            if compiled
+            else threads.submit(make_sample_project, folder, state=state)
+        )
 
         if reachable_engine() is None:
             # All in one go, since asking the mirror what it has takes the most time of each.

@@ -1,4 +1,4 @@
-"""PyPA's sampleproject, a real package: its source from the sdist on PyPI, and a Dockerfile of ours."""
+"""What the sandbox releases: PyPA's sampleproject from its sdist on PyPI, or a compiled package of ours."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tools.sandbox.servers import SandboxError
 NAME = "sampleproject"
 SDIST = "sampleproject-4.0.0.tar.gz"
 SHA256 = "0ace7980f82c5815ede4cd7bf9f6693684cec2ae47b9b7ade9add533b8627c6b"
+COMPILED = "compiled-sum"
+COMPILED_SOURCE = Path(__file__).parent / "compiled_project"
 DOCKERFILE = Path(__file__).parent / "sample_project" / "Dockerfile"
 
 
@@ -70,10 +72,21 @@ def make_sample_project(folder: Path, *, state: Path) -> SampleProject:
     (clone / "setup.cfg").unlink()
     shutil.rmtree(clone / "src" / f"{NAME}.egg-info")
     shutil.copy(DOCKERFILE, clone)
-    git("init", "--quiet", "--initial-branch=main", directory=clone)
-    git("remote", "add", "origin", remote, directory=clone)
-    project = SampleProject(remote, clone)
-    project.commit(f"{NAME}, as in its source distribution on PyPI")
+    return _committed(SampleProject(remote, clone), f"{NAME}, as in its source distribution on PyPI")
+
+
+def make_compiled_project(folder: Path) -> SampleProject:
+    """Make the remote and a clone of the compiled package in `folder`."""
+    remote, clone = create_remote(folder / f"{COMPILED}.git"), folder / COMPILED
+    shutil.copytree(COMPILED_SOURCE, clone)
+    return _committed(SampleProject(remote, clone, COMPILED), "A package with compiled code")
+
+
+def _committed(project: SampleProject, message: str) -> SampleProject:
+    """Make the clone's repository, commit its files and push them."""
+    git("init", "--quiet", "--initial-branch=main", directory=project.clone)
+    git("remote", "add", "origin", project.remote, directory=project.clone)
+    project.commit(message)
     return project
 
 

@@ -2,6 +2,7 @@
 
 from release_assets.destinations.github.access import check_access
 from release_assets.destinations.github.connection import connect
+from release_assets.destinations.github.downloading import download_asset
 from release_assets.destinations.github.failures import MissingError, TakenError
 from release_assets.destinations.github.generated_notes import generated_notes
 from release_assets.destinations.github.host import GitHubReleases
@@ -38,6 +39,7 @@ __all__ = [
     "WantedRelease",
     "check_access",
     "connect",
+    "download_asset",
     "find_release",
     "fitting_body",
     "generated_notes",

@@ -19,7 +19,7 @@ def files_for(maintainer: Maintainer, tag: str) -> list[str] | ReleaseError:
     def work(step: Step) -> Recorded:
         with step.folder() as scratch:
             try:
-                folder = published_files(step, scratch)
+                folder = published_files(step, scratch, "linux/amd64")
             except ReleaseError as error:
                 found.append(error)
             else:

@@ -389,7 +389,7 @@ def test_a_compiled_wheel_is_refused_for_pypi_only(workshop: Workshop) -> None:
     assert error.problem == (
         f"PyPI rejects wheels for {platform}: {made.name} has compiled code that is built for this machine"
     )
-    assert "cibuildwheel" in error.remedy
+    assert "package: {wheels: [{zig: {}}]}" in error.remedy
     assert "set `index` in the project's defs.yaml to one that accepts this wheel" in error.remedy
     assert refused(made, index=TestPackageIndex()).problem.startswith("TestPyPI rejects wheels for ")
     assert checked(made, index=OTHER).name == "compiled"

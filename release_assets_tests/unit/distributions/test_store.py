@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from release_assets.distributions.store import Distribution, DistributionStore, sha256_of
+from release_assets.distributions.store import CheckedFile, Distribution, DistributionStore, sha256_of
 from release_assets.errors import PermanentError
 
 COMMIT = "c" * 40
@@ -139,6 +139,32 @@ def test_published_bytes_take_the_place_of_those_they_were_compared_with(root: U
     published = store.put("wheel", file, commit=COMMIT, name="sample", instead_of=first)
     assert store.find("wheel") == published
     assert store.fetch(published, tmp_path).read_bytes() == b"packed otherwise"
+
+
+def built(folder: Path, *names: str, content: bytes = b"a") -> list[CheckedFile]:
+    folder.mkdir()
+    files = []
+    for name in names:
+        (folder / name).write_bytes(content)
+        files.append(CheckedFile(folder / name, "sample", checks={"record": "7 entries agree"}))
+    return files
+
+
+def test_the_wheels_of_a_node_are_kept_together(root: UPath, tmp_path: Path) -> None:
+    store = DistributionStore(root, "sample", "v1.0")
+    names = ("sample-1.0-cp311-cp311-win_amd64.whl", "sample-1.0-cp312-cp312-win_amd64.whl")
+    assert store.files("adopted_wheels") == ()
+    kept = store.put_wheels("adopted_wheels", built(tmp_path / "one", *names), commit=COMMIT)
+    assert store.files("adopted_wheels") == kept
+    assert [one.filename for one in kept] == [*names]
+    assert kept[0].checks == {"record": "7 entries agree"}
+    second = built(tmp_path / "two", *names, content=b"b")
+    assert store.put_wheels("adopted_wheels", second, commit=COMMIT) == kept  # another daemon was first
+    published = store.replace("adopted_wheels", kept[1], second[1].path)
+    assert store.files("adopted_wheels") == (kept[0], published)
+    assert (published.built, published.checks) == (kept[1].sha256, kept[1].checks)
+    moved = store.put_wheels("adopted_wheels", second[:1], commit="d" * 40)
+    assert store.files("adopted_wheels") == moved
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_and_says_so(

@@ -27,8 +27,10 @@ PACKAGE = ("version", "sdist", "wheel", "pypi_publication", "github_release")
 IMAGES = ("image_linux_amd64", "image_linux_arm64", "manifest_list", "floating_tags")
 
 
-def project(image: bool = True) -> Project:
-    declared: dict[str, Any] = {"project": "x", "repository": "https://github.com/me/x.git", "package": {}}
+def project(image: bool = True, wheels: list[dict[str, Any]] | None = None) -> Project:
+    package = {} if wheels is None else {"wheels": wheels}
+    declared: dict[str, Any] = {"project": "x", "repository": "https://github.com/me/x.git"}
+    declared["package"] = package
     if image:
         declared["image"] = {"repository": "docker.io/me/x", "platforms": PLATFORMS}
     return Project.model_validate(declared)
@@ -80,7 +82,7 @@ def world(**changed: Any) -> World:
         "problem": None,
         "built_from": COMMIT,
         "rebuild_tag": None,
-        "kept": {"sdist": None, "wheel": None},
+        "kept": {"sdist": (), "wheel": ()},
         "index": served(*FILES),
         "github": hub(*FILES, "SHA256SUMS"),
         "images": images(),
@@ -178,14 +180,57 @@ def distribution(name: str, commit: str) -> Distribution:
 
 
 def test_kept_files_are_not_built_again() -> None:
-    kept = {"sdist": distribution(FILES[0], COMMIT), "wheel": distribution(FILES[1], OTHER)}
+    kept = {"sdist": (distribution(FILES[0], COMMIT),), "wheel": (distribution(FILES[1], OTHER),)}
     found = plan(index={}, kept=kept)
     assert what(found, "sdist") == f"built before: {FILES[0]}"
     assert what(found, "wheel") == "build the wheel"  # the tag moved before it was published
 
 
+WHEELS = [{"zig": {"platforms": ["linux/arm64"]}}, {"adopted": {"files": ["*-win_*.whl", "*-macosx_*.whl"]}}]
+ARM = "x-1.2.3-cp311-abi3-manylinux_2_17_aarch64.whl"
+WINDOWS, MAC = "x-1.2.3-cp311-cp311-win_amd64.whl", "x-1.2.3-cp311-cp311-macosx_11_0_arm64.whl"
+NOTHING_KEPT: dict[str, Any] = {"sdist": (), "wheel_linux_arm64": (), "adopted_wheels": ()}
+
+
+def plan_wheels(wheels: list[dict[str, Any]] = WHEELS, **changed: Any) -> Plan:
+    return plan_release(project(image=False, wheels=wheels), world(**changed), NOW)
+
+
+def test_platform_wheels_are_planned_one_by_one() -> None:
+    found = plan_wheels(index={}, github=None, kept=NOTHING_KEPT)
+    assert [(node.node, node.what) for node in found.nodes[1:4]] == [
+        ("sdist", "build the sdist"),
+        ("wheel_linux_arm64", "build the wheel linux/arm64"),
+        ("adopted_wheels", "wait for the wheels of another machine"),
+    ]
+    assert what(found, "pypi_publication").startswith(
+        "upload the wheel_linux_arm64 and the adopted_wheels and"
+    )
+    takes = estimate(found, Change.CODE, Records({}, {}))
+    assert takes.package > 5.0 + 25.0 + 10.0 + 5.0
+    assert takes.images == 0
+
+
+def test_a_release_with_fewer_wheels_than_kept_is_not_complete() -> None:
+    kept = {**NOTHING_KEPT, "adopted_wheels": (distribution(WINDOWS, COMMIT), distribution(MAC, COMMIT))}
+    there = (FILES[0], ARM, WINDOWS)
+    found = plan_wheels(index=served(*there, sha256="1" * 64), github=hub(*there, "SHA256SUMS"), kept=kept)
+    assert what(found, "pypi_publication").startswith("upload the adopted_wheels to")
+    assert what(found, "github_release") == f"add {MAC} to https://hub/v1.2.3"
+    whole = (*there, MAC)
+    found = plan_wheels(index=served(*whole, sha256="1" * 64), github=hub(*whole, "SHA256SUMS"), kept=kept)
+    assert set(actions(found).values()) == {Action.NOTHING}
+
+
+def test_an_sdist_alone_is_a_whole_release() -> None:
+    found = plan_wheels([], index=served(FILES[0]), github=hub(FILES[0], "SHA256SUMS"), kept={"sdist": ()})
+    assert actions(found) == dict.fromkeys(
+        ["version", "sdist", "pypi_publication", "github_release"], Action.NOTHING
+    )
+
+
 def test_a_tag_that_moved_after_its_publication_is_blocked() -> None:
-    kept = {"sdist": distribution(FILES[0], OTHER), "wheel": None}
+    kept = {"sdist": (distribution(FILES[0], OTHER),), "wheel": ()}
     found = plan(kept=kept)
     assert actions(found)["sdist"] is Action.BLOCKED
     assert OTHER in what(found, "sdist")
@@ -193,7 +238,7 @@ def test_a_tag_that_moved_after_its_publication_is_blocked() -> None:
 
 
 def test_other_bytes_are_compared() -> None:
-    found = plan(kept={"sdist": distribution(FILES[0], COMMIT), "wheel": None})
+    found = plan(kept={"sdist": (distribution(FILES[0], COMMIT),), "wheel": ()})
     assert what(found, "pypi_publication").startswith(f"compare {FILES[0]} with the files that ")
 
 
