@@ -1,4 +1,4 @@
-"""What an image says of itself: OCI's labels and annotations. Pure: values in, values out."""
+"""The labels and annotations of an image, by the names of OCI."""
 
 from __future__ import annotations
 

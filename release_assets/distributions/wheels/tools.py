@@ -66,7 +66,7 @@ def isolated_run(
         command = isolation.isolated(command, readable=readable, writable=[scratch, *writable], network=door)
         needed |= (
             door.variables if door is not None else {}
-        )  # in the place of ours, which may hold a password
+        )
     elif os.environ.get(isolation.SETTING) == "required":
         raise PermanentError(
             f"{Path(argv[0]).name} cannot be isolated: bubblewrap does not work here, and "

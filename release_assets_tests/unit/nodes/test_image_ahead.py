@@ -1,4 +1,4 @@
-"""What was built while the package was being published, as the image's record tells it."""
+"""Tests of images that begin early: the record of what was built while the package was being published."""
 
 from __future__ import annotations
 
