@@ -715,7 +715,8 @@ class TestPackageIndex(PackageIndex):
     )
 
 
-def _without_default(schema: JsonDict) -> None:
+def without_default(schema: JsonDict) -> None:
+    """Remove the default of a key that a validator sets, so that the reference lists none."""
     schema.pop("default")
 
 
@@ -797,7 +798,7 @@ class GitHub(ReleasePage):
         default="",  # Project fills it in, so that no editor and no `dg check` requires it
         description="owner/name. Derived from the project's `repository` where that is on github.com.",
         examples=["me/mypackage"],
-        json_schema_extra=_without_default,
+        json_schema_extra=without_default,
     )
     token_env: VariableName = Field(
         default="GITHUB_TOKEN",
@@ -942,7 +943,7 @@ class Mirror(Destination):
             "the registry's host with `_` for other characters: `ghcr_io`."
         ),
         examples=["ghcr"],
-        json_schema_extra=_without_default,
+        json_schema_extra=without_default,
     )
     username_env: VariableName = Field(
         description="The environment variable that holds this registry's user name.",
@@ -955,12 +956,12 @@ class Mirror(Destination):
     @model_validator(mode="after")
     def _name_it_by_its_host(self) -> Mirror:
         if not self.name:
-            host = _registry_host(self.repository)
+            host = registry_host(self.repository)
             object.__setattr__(self, "name", re.sub(r"[^a-z0-9]+", "_", host.lower()).strip("_"))
         return self
 
 
-def _registry_host(repository: str) -> str:
+def registry_host(repository: str) -> str:
     """Return the host of an image repository by docker's rule: without one it is Docker Hub."""
     first, slash, _ = repository.partition("/")
     return first if slash and (re.search(r"[.:A-Z]", first) or first == "localhost") else "docker.io"
@@ -1195,7 +1196,7 @@ class Image(Destination):
 
     def _check_mirrors(self) -> None:
         seen: set[str] = set()
-        logins = {_registry_host(self.repository): (self.username_env, self.token_env)}
+        logins = {registry_host(self.repository): (self.username_env, self.token_env)}
         repositories = {self.repository}
         for mirror in self.mirrors:
             if mirror.repository in repositories:
@@ -1207,7 +1208,7 @@ class Image(Destination):
                 )
             seen.add(mirror.name)
             # docker looks up a login by the host alone.
-            host, login = _registry_host(mirror.repository), (mirror.username_env, mirror.token_env)
+            host, login = registry_host(mirror.repository), (mirror.username_env, mirror.token_env)
             if logins.setdefault(host, login) != login:
                 raise ValueError(
                     f"{host} has two logins, {' and '.join(logins[host])} and {' and '.join(login)}; docker "
