@@ -29,6 +29,7 @@ from packaging.version import InvalidVersion, Version
 from release_assets._compat.tar import tarfile
 from release_assets.distributions import build_network, isolation
 from release_assets.distributions.build_environment import NETWORK, BuildEnvironment, index_settings
+from release_assets.distributions.last_words import last_words
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import PackageIndex
@@ -43,7 +44,6 @@ MEMBER_LIMIT = 200_000  # files in it
 HEADER_LIMIT = 10 * 1000 * 1000  # bytes that tarfile reads at once: pax headers are as long as they say
 NOTHING_PUBLISHED = "Nothing has been published."
 WARNING = re.compile(r"WARNING\s+(.*?)\s*$")  # a line of twine's log
-SAID_LIMIT = 10_000  # characters of a backend's last words that an error repeats
 
 Log = Callable[[str], None]
 
@@ -116,7 +116,7 @@ def build(
         with opened:
             run(argv, env=env, directory=scratch, timeout=BUILD_SECONDS, on_line=follow, umask=UMASK)
     except CommandFailedError as error:
-        said = _last_words(error)
+        said = last_words(error.tail)
         # The environment's packages come over the network; a mistake in the project comes with every build.
         passing = any(word in said for word in NETWORK)
         raise (TransientError if passing else PermanentError)(
@@ -164,10 +164,6 @@ def _kind_of(filename: str) -> Literal["sdist", "wheel"] | None:
     return "wheel" if filename.endswith(".whl") else "sdist" if filename.endswith(".tar.gz") else None
 
 
-def _last_words(error: CommandFailedError) -> str:
-    return "\n".join(error.tail)[-SAID_LIMIT:]
-
-
 def unpack_sdist(sdist: Path, directory: Path) -> Path:
     """Unpack an sdist into `directory` and return its one top folder.
 
@@ -175,7 +171,7 @@ def unpack_sdist(sdist: Path, directory: Path) -> Path:
     """
     try:
         with opened_sdist(sdist) as archive:
-            for member in _bounded(archive, sdist):
+            for member in bounded(archive, sdist):
                 archive.extract(member, directory, filter="data")
     except (*UNREADABLE, ValueError) as error:
         raise PermanentError(
@@ -215,7 +211,7 @@ def opened_sdist(file: Path) -> Iterator[tarfile.TarFile]:
         yield archive
 
 
-def _bounded(archive: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
+def bounded(archive: tarfile.TarFile, file: Path) -> Iterator[tarfile.TarInfo]:
     """Yield the members, as long as they are no more than a distribution has. Raises PermanentError."""
     total = 0
     for number, member in enumerate(archive):
@@ -318,7 +314,7 @@ def _twine_warnings(file: Path, log: Log) -> tuple[str, ...]:
             on_line=follow,
         )
     except CommandFailedError as error:
-        said = "\n".join(line.rstrip() for line in error.tail)[-SAID_LIMIT:]
+        said = last_words([line.rstrip() for line in error.tail])
         raise PermanentError(
             f"twine check rejects {file.name}:\n{said}",
             f"Correct the package's metadata or README, then tag that commit. {NOTHING_PUBLISHED}",
@@ -361,7 +357,7 @@ def _look_through(file: Path) -> None:
             refuse_bomb(file, sum(entry.file_size for entry in entries), len(entries))
         else:
             with opened_sdist(file) as packed:
-                for _ in _bounded(packed, file):
+                for _ in bounded(packed, file):
                     pass
     except UNREADABLE as error:
         raise unreadable(file, error) from error
@@ -406,7 +402,7 @@ def _metadata_of_wheel(file: Path) -> bytes | None:
 
 def _metadata_of_sdist(file: Path) -> bytes | None:
     with opened_sdist(file) as archive:
-        for member in _bounded(archive, file):
+        for member in bounded(archive, file):
             if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
                 stream = archive.extractfile(member)
                 return stream.read(METADATA_LIMIT) if stream else None
@@ -432,7 +428,7 @@ def _contents(file: Path) -> Mapping[str, str]:
         with opened_sdist(file) as packed:
             return {
                 member.name: _digest_of(packed.extractfile(member))
-                for member in _bounded(packed, file)
+                for member in bounded(packed, file)
                 if not member.isdir()
             }
     except (*UNREADABLE, KeyError) as error:  # a hard link to what is not there is a KeyError
