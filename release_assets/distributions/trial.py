@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from release_assets.distributions import build_network, isolation
 from release_assets.distributions.build_environment import NETWORK, index_settings
-from release_assets.distributions.files import read_metadata
+from release_assets.distributions.metadata import read_metadata
 from release_assets.errors import PermanentError, ReleaseError, TransientError
 from release_assets.process import CommandFailedError, CommandTimedOutError, environment, run
 from release_assets.project import Trial

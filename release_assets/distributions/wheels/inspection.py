@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from release_assets.distributions.files import UNREADABLE
+from release_assets.distributions.archives import UNREADABLE
 from release_assets.distributions.last_words import last_words
 from release_assets.distributions.wheels.tools import Log, isolated_run
 from release_assets.errors import PermanentError

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from release_assets.distributions import isolation
+from release_assets.distributions.build import UMASK
 from release_assets.distributions.build_network import INDEX_SETTINGS, build_network
-from release_assets.distributions.files import UMASK, shown
+from release_assets.distributions.file_names import shown
 from release_assets.errors import PermanentError
 from release_assets.process import environment, run
 

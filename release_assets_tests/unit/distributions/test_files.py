@@ -13,15 +13,12 @@ from typing import Literal
 import pytest
 from packaging.version import Version
 
-from release_assets.distributions import files as distributions
-from release_assets.distributions.files import (
-    Checked,
-    build,
-    check,
-    read_metadata,
-    same_contents,
-    unpack_sdist,
-)
+from release_assets.distributions import archives, inspection
+from release_assets.distributions.archives import unpack_sdist
+from release_assets.distributions.build import build
+from release_assets.distributions.comparison import same_contents
+from release_assets.distributions.inspection import Checked, check
+from release_assets.distributions.metadata import read_metadata
 from release_assets.errors import PermanentError
 from release_assets.project import PackageIndex, TestPackageIndex
 from release_assets.rules.declared_version import check_version, name_in_pyproject, version_in_pyproject
@@ -239,8 +236,8 @@ def test_what_a_backend_leaves_is_a_file_of_its_own(workshop: Workshop, case: st
 def test_a_bomb_is_refused_before_anybody_unpacks_it(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, bomb: str, problem: str
 ) -> None:
-    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 1_000_000)
-    monkeypatch.setattr(distributions, "MEMBER_LIMIT", 10_000)
+    monkeypatch.setattr(archives, "UNPACKED_LIMIT", 1_000_000)
+    monkeypatch.setattr(archives, "MEMBER_LIMIT", 10_000)
     source = workshop.source("bombs")
     (source / "bomb").write_text(bomb)
     sdist = workshop.build("sdist", source)
@@ -258,7 +255,7 @@ def test_a_wheel_that_is_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.M
         archive.writestr("sample-1.2.3.dist-info/METADATA", METADATA)
         archive.writestr("zeros", bytes(2_000_000))
     assert file.stat().st_size < 10_000
-    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 1_000_000)
+    monkeypatch.setattr(archives, "UNPACKED_LIMIT", 1_000_000)
     assert "unpacks to more than 1000000 bytes" in refused(file).problem
     with pytest.raises(PermanentError, match="unpacks to more than"):
         same_contents(file, file)
@@ -362,11 +359,11 @@ def test_a_file_of_pypis_limit_is_accepted(tmp_path: Path) -> None:
     with file.open("ab") as stream:
         stream.truncate(100 * 1024 * 1024)  # zeros after the archive
     assert file.stat().st_size == PYPI.largest_file
-    distributions._check_size(file, PYPI)
+    inspection._check_size(file, PYPI)
     with file.open("ab") as stream:
         stream.write(b"\0")
     assert "has 104857601 bytes; PyPI accepts 104857600 bytes" in refused(file).problem
-    distributions._check_size(file, OTHER)
+    inspection._check_size(file, OTHER)
 
 
 def test_a_package_without_readme_passes_with_warnings(workshop: Workshop) -> None:
@@ -535,7 +532,7 @@ def test_an_sdist_has_one_top_folder(tmp_path: Path, names: list[str]) -> None:
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributions, "UNPACKED_LIMIT", 10_000)
+    monkeypatch.setattr(archives, "UNPACKED_LIMIT", 10_000)
     (tmp_path / "out").mkdir()
     file = tar(tmp_path / "s-1.tar.gz", {"s-1/a": bytes(6_000), "s-1/b": bytes(6_000)})
     with pytest.raises(PermanentError, match=r"unpacks to more than 10000 bytes"):
