@@ -22,6 +22,7 @@ from release_assets.destinations.attestations import (
     provenance_statement,
 )
 from release_assets.destinations.container import EngineImage, remove_others
+from release_assets.destinations.links import commit_link
 from release_assets.destinations.registry import Manifest, Registry, platform_images
 from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
@@ -46,7 +47,6 @@ from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
-from release_assets.rules.links import commit_link
 from release_assets.rules.tags import shown_tags
 from release_assets.text import redact
 

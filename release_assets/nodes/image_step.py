@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
+from release_assets.destinations.links import registry_page, source_url
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.distributions.store import sha256_of
 from release_assets.errors import PermanentError, TransientError
@@ -21,7 +22,6 @@ from release_assets.project import Image, Project, is_loopback
 from release_assets.rules.declared_version import license_in_pyproject, page_in_pyproject
 from release_assets.rules.image_labels import image_annotations, image_labels
 from release_assets.rules.image_tags import published_versions
-from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
 from release_assets.rules.wheel_tags import is_for_platform
 from release_assets.secrets import read_secret, read_secrets
