@@ -64,9 +64,7 @@ def isolated_run(
     if isolation.is_available():
         door = opened.enter_context(build_network(log)) if network else None
         command = isolation.isolated(command, readable=readable, writable=[scratch, *writable], network=door)
-        needed |= (
-            door.variables if door is not None else {}
-        )
+        needed |= door.variables if door is not None else {}
     elif os.environ.get(isolation.SETTING) == "required":
         raise PermanentError(
             f"{Path(argv[0]).name} cannot be isolated: bubblewrap does not work here, and "
