@@ -276,7 +276,7 @@ def _built_before(step: Step, request: buildx.BuildRequest, platform: str) -> ch
 
 @dataclass(frozen=True)
 class _Pushed:
-    """What the registry has: the image's own manifest, its attestations, and what it was built from."""
+    """The registry's content: the image's own manifest, its attestations, and what it was built from."""
 
     runnable: Manifest
     config: bytes | None

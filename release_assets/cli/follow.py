@@ -1,4 +1,4 @@
-"""What a run is doing, node by node, from the instance's event log: the same wherever the run executes."""
+"""Follow a run, node by node, from the instance's event log: the same wherever the run executes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AMOUNT = re.compile(r"(\d+(?:\.\d+)?) of (\d+(?:\.\d+)?) (k?B|[MG]B)\b")
 
 
 class State(StrEnum):
-    """How far a node is."""
+    """The progress of a node."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -51,7 +51,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something failed, and what to do."""
+    """The reason of a failure, and what to do."""
 
     problem: str
     remedy: str
@@ -159,7 +159,7 @@ class RunView:
             return
         node = self._node(_node_of(entry.step_key))
         if node.started is None:
-            return  # Dagster says of each node after one that failed that it does not run
+            return  # Dagster reports for each node after one that failed that it does not run
         node.line = _first_line(entry.user_message)
         if int(entry.level) >= logging.WARNING:
             self.warnings.append(f"{node.name}: {printable(entry.user_message)}")
@@ -212,7 +212,7 @@ def _reason(event: dg.DagsterEvent) -> Reason:
 
 
 class Display(Protocol):
-    """What shows a run while it is followed."""
+    """The display of a run while it is followed."""
 
     is_live: bool  # what it showed is gone at the end
 
@@ -229,7 +229,7 @@ class Display(Protocol):
 def follow(launcher: Launcher, project: str, run_id: str, display: Display) -> RunView:
     """Follow a run of a project to its end and return what it did.
 
-    A queued run that no daemon takes is started here, when no other run of the project is at work. Raises
+    A queued run that no daemon starts is started here, when no other run of the project is at work. Raises
     ReleaseError where the run does not end within `RUN_SECONDS`, or its turn does not come in `TURN_SECONDS`.
     """
     instance = launcher.instance

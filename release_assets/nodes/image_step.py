@@ -1,4 +1,4 @@
-"""What the image nodes share: where an image comes from, where it goes, and which files are published."""
+"""Image nodes share this: where an image comes from, where it goes, and which files are published."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PULL = "release_assets/pull"  # run tag of a person: "true" asks the registry fo
 
 
 def reason_for(run_tags: Mapping[str, str]) -> str:
-    """Why an image is built, by the tags of the run."""
+    """Return why an image is built, by the tags of the run."""
     if reason := run_tags.get(REASON):
         return reason
     if rebuild := run_tags.get(REBUILD_TAG):
@@ -146,7 +146,7 @@ def published_files(step: Step, scratch: Path, platform: str) -> Path:
     Of the wheels, those for the platform and pure ones.
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
-    elsewhere are built all the same. Empty where nothing is published.
+    elsewhere are built, too. Empty where nothing is published.
     Raises TransientError or PermanentError where the release is ours and the index lacks a file of it.
     """
     folder = scratch / "dist"

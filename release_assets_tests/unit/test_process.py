@@ -63,7 +63,7 @@ def is_beating(directory: Path) -> bool:
     return (directory / "beats").stat().st_size > before
 
 
-# What a child says
+# What a child prints
 
 
 def test_standard_output_is_returned_and_both_streams_are_followed() -> None:
@@ -175,7 +175,7 @@ def test_a_child_that_closes_its_output_is_ended_all_the_same() -> None:
 def test_a_silent_child_is_ended_before_its_time() -> None:
     with pytest.raises(CommandTimedOutError) as caught:
         run(["sh", "-c", "echo begun; sleep 60"], env=environment(), timeout=60, silence=1)
-    assert caught.value.reason == "was ended after 1 s without a word"
+    assert caught.value.reason == "timed out: no output for 1 s"
 
 
 def test_a_child_that_talks_now_and_then_is_not_silent() -> None:

@@ -70,7 +70,7 @@ def maintainer(new: NewMaintainer, image_stands: Stands) -> Maintainer:
 
 
 def build_records(engine: Engine) -> str:
-    """What the engine's BuildKit remembers of its builds."""
+    """Return what the engine's BuildKit remembers of its builds."""
     return engine.docker("buildx", "du", "--verbose", timeout=60)
 
 
@@ -131,7 +131,7 @@ def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(ma
         with pytest.raises(PermanentError, match="the builder awya does not exist"):
             buildx.choose_engine("awya", env, emulate_unreachable=True)
     problem = (
-        "the builder away is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
+        "the builder away is unreachable: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
         "Is the docker daemon running?"
     )
     assert raised.value.problem == problem

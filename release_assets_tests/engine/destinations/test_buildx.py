@@ -279,7 +279,7 @@ def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
     )
     with pytest.raises(PermanentError) as raised:
         build(wanted, observe_engine(None, env), env, log=print, secrets=[], timeout=120, silence=4)
-    assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
+    assert "timed out: no output for 4 s; at work was: [1/2] RUN sleep 600" in raised.value.problem
 
 
 def test_a_docker_context_builds_where_it_points_to(
@@ -313,7 +313,7 @@ def test_an_engine_that_is_out_of_reach_is_named(home: Path, monkeypatch: pytest
     ):
         observe_engine(None, env)
     assert raised.value.problem == (
-        "docker's builder is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
+        "docker's builder is unreachable: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
         "Is the docker daemon running?"
     )
     assert raised.value.remedy.startswith("Start the Docker engine there, or correct DOCKER_HOST")

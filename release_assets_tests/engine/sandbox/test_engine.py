@@ -22,7 +22,7 @@ from tools.sandbox.servers import SandboxError, wait_until
 
 @pytest.fixture
 def state_of_its_own(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder for another engine beside the shared one, where one can be started."""
+    """A folder for another engine next to the shared one, where one can be started."""
     request.getfixturevalue("engine")
     missing = system.missing_packages(system.ENGINE)
     if os.geteuid() != 0 or missing:
@@ -46,7 +46,7 @@ def processes_of(host: str) -> list[str]:
 
 
 def traces_of(state: Path) -> list[str]:
-    """What an engine with its storage there has in the machine: mounts, its bridge and firewall rules."""
+    """Return an engine's traces in the machine, by its storage: mounts, its bridge and firewall rules."""
     bridge = engine_module.bridge_name((state / "engine").resolve())
     rules = process.run(["iptables-save"], env=system.environment(), timeout=30).splitlines()
     return [

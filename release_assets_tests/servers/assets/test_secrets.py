@@ -44,7 +44,7 @@ class Home:
 
     @property
     def printed(self) -> str:
-        """What the steps have written to their standard output and standard error."""
+        """Return what the steps have written to their standard output and standard error."""
         logs = self.stack.home / "storage"
         return "".join(file.read_text() for kind in ("*.out", "*.err") for file in sorted(logs.rglob(kind)))
 

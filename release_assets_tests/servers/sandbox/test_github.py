@@ -1,4 +1,4 @@
-"""The stand-in for GitHub knows who may see what, and keeps releases."""
+"""The stand-in for GitHub shows each user what that user may see, and keeps releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trivy and grype print, read."""
+"""Read what trivy and grype print."""
 
 from __future__ import annotations
 

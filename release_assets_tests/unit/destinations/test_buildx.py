@@ -350,14 +350,14 @@ def test_a_configuration_that_makes_no_sense_is_passed_over(home: Path, content:
 
 
 def test_a_missing_plugin_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "docker-buildx").touch(mode=0o644)  # a file that is no program
+    (tmp_path / "docker-buildx").touch(mode=0o644)  # a file that is not executable
     with pytest.raises(PermanentError) as raised:
         plugin_folders([tmp_path, tmp_path / "nowhere"])
     assert raised.value.problem == "docker's buildx plugin is not installed"
     assert "docker-buildx-plugin from Docker's packages" in raised.value.remedy
 
 
-# What buildx says
+# What buildx prints
 
 
 def read(name: str, log: Callable[[str], None] = lambda _: None, *, indented: bool = False) -> Progress:
@@ -384,7 +384,7 @@ def test_a_first_build_is_told_in_lines_that_can_be_read() -> None:
         "[build 3/4] COPY hello.txt .",
         *[line for line in said if line.startswith("[build 3/4] COPY hello.txt .: ")],
         *[line for line in said if line.startswith("[build 4/4] RUN ") and not line.endswith(" s")],
-        # Put together from two pieces, a progress bar's last state, and without its colour.
+        # Put together from two pieces, a progress bar's last state, and without its color.
         "[build 4/4] compiling",
         "[build 4/4] 100%",
         "[build 4/4] red",

@@ -110,7 +110,7 @@ class Hub:
         handler.wfile.write(told.body)
 
     def _happens_before(self, request: Seen) -> None:
-        """What somebody else does at this very moment."""
+        """Do what somebody else does at this moment."""
         if request.method == "PATCH" and self.before_publishing is not None:
             act, self.before_publishing = self.before_publishing, None
             act(self.releases[-1])

@@ -133,7 +133,7 @@ def image(platform: str, media_type: str = OCI_MANIFEST) -> Manifest:
 
 
 def entry(digest: str, platform: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> Any:
-    """What an index says about one manifest."""
+    """Return the entry of an index for one manifest."""
     described = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 7, "platform": platform}
     return described | ({"annotations": annotations} if annotations else {})
 
@@ -360,7 +360,7 @@ def test_a_token_server_that_answers_no_token(server: ScriptedServer, body: byte
         (Told(200, INDEX.body, length=len(INDEX.body) + 5), TransientError, "failed"),
     ],
     ids=[
-        "unwell",
+        "failing",
         "broken",
         "busy",
         "forbidden",

@@ -1,4 +1,4 @@
-"""What every node does with an error: how long it waits, and what it says."""
+"""Every node's treatment of an error: how long it waits, and what it reports."""
 
 from __future__ import annotations
 

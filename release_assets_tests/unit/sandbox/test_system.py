@@ -16,7 +16,7 @@ from tools.sandbox.servers import SandboxError
 
 @pytest.fixture
 def no_command(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would have been run."""
+    """Record the commands that would have been run."""
     commands: list[list[str]] = []
 
     def run(argv: list[str], **_: object) -> str:

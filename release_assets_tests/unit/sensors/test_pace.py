@@ -1,4 +1,4 @@
-"""How often sensors tick, by how many projects share the daemon."""
+"""The pace of sensors, by how many projects share the daemon."""
 
 from __future__ import annotations
 
