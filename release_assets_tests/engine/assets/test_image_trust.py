@@ -119,7 +119,7 @@ def statements(maintainer: Maintainer, tag: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tag", ["1.0.0-amd64", "1.0.0"])
-def test_the_sbom_is_in_the_pushed_index_and_in_the_manifest_list(
+def test_the_sbom_is_in_the_index_and_in_the_manifest_list(
     released: tuple[Maintainer, Outcome], tag: str
 ) -> None:
     maintainer, outcome = released

@@ -82,7 +82,7 @@ def test_an_engine_without_qemu_is_told_how_to_get_it(
         pytest.fail(f"{engine.host} counts as complete")
 
 
-def test_an_engine_of_our_own_runs_beside_others_and_leaves_nothing(state_of_its_own: Path) -> None:
+def test_an_engine_of_our_own_runs_next_to_others_without_traces(state_of_its_own: Path) -> None:
     with own_engine(state_of_its_own) as own:
         assert own.own
         assert any("containerd" in command for command in processes_of(own.host))
@@ -97,7 +97,7 @@ def test_an_engine_of_our_own_runs_beside_others_and_leaves_nothing(state_of_its
     assert not run_folder(own.host).exists()
 
 
-def test_an_engine_of_our_own_leaves_no_process_when_we_are_killed(state_of_its_own: Path) -> None:
+def test_an_engine_of_our_own_ends_when_we_are_killed(state_of_its_own: Path) -> None:
     script = (
         "import pathlib, sys, time; from tools.sandbox.engine import own_engine\n"
         "with own_engine(pathlib.Path(sys.argv[1])) as own: print(own.host, flush=True); time.sleep(600)"

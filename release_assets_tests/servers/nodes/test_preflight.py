@@ -63,7 +63,7 @@ def test_all_that_is_wrong_is_one_failure_with_each_remedy_once() -> None:
     )
 
 
-def test_trouble_that_passes_waits_for_the_most_patient_and_names_all() -> None:
+def test_the_longest_wait_of_several_outages_counts() -> None:
     one = in_one(
         TAG, [TransientError(f"{name} is down.", "Wait.", wait=wait) for name, wait in (("A", 3), ("B", 7))]
     )
@@ -85,7 +85,7 @@ def test_a_test_release_needs_its_own_index_and_no_github(maintainer: Maintainer
 # Asking
 
 
-def test_everything_that_is_wrong_is_told_at_once_before_the_upload(maintainer: Maintainer) -> None:
+def test_all_problems_are_reported_at_once_before_the_upload(maintainer: Maintainer) -> None:
     """A variable that is not set, a token that is refused, an unreachable destination, a key that is none."""
     maintainer.attributes["image"] = {"repository": nowhere(), "sign": {"key_env": "SIGNING_KEY"}}
     maintainer.variables["PYPI_TOKEN"] = "pypi-that-nobody-issued"
@@ -152,7 +152,7 @@ def test_an_image_repository_that_is_none_is_told_with_the_rest(maintainer: Main
 # Signing
 
 
-def test_a_key_that_cosign_cannot_open_is_told_before_anything_is_published(
+def test_an_unreadable_key_of_cosign_fails_before_any_upload(
     maintainer: Maintainer, server: ScriptedServer, keys: Path
 ) -> None:
     private = (keys / "cosign.key").read_text()
@@ -175,7 +175,7 @@ def test_a_key_that_cosign_cannot_open_is_told_before_anything_is_published(
 
 
 @pytest.mark.parametrize("sign", [{}, {"key_env": "SIGNING_KEY"}], ids=["keyless", "with a key"])
-def test_cosign_that_is_not_installed_is_told_before_anything_is_published(
+def test_missing_cosign_fails_before_anything_is_published(
     maintainer: Maintainer,
     server: ScriptedServer,
     tmp_path: Path,
@@ -208,7 +208,7 @@ def test_signing_without_a_key_needs_cosign(
 # A release whose files are on the index already
 
 
-def test_what_the_images_need_is_asked_before_the_release_on_github(
+def test_needs_of_the_images_are_checked_before_githubs_release(
     maintainer: Maintainer, server: ScriptedServer
 ) -> None:
     maintainer.tag(TAG, "1.2.3")

@@ -205,7 +205,7 @@ def test_a_wrong_asset_of_a_draft_is_replaced(tmp_path: Path, change: dict[str, 
     )
 
 
-def test_a_half_uploaded_asset_of_a_published_release_is_replaced(tmp_path: Path) -> None:
+def test_a_half_uploaded_asset_of_a_release_is_replaced(tmp_path: Path) -> None:
     asset = file(tmp_path)
     half = there(asset, state="starter", size=0)
     assert release_plan(observed(half, draft=False), wanted(asset)) == ReleasePlan(
@@ -217,7 +217,7 @@ def test_a_half_uploaded_asset_of_a_published_release_is_replaced(tmp_path: Path
     ("change", "words"),
     [({"size": 3}, "3 bytes, ours has 5"), ({"digest": "sha256:00"}, "sha256:00, ours is sha256:")],
 )
-def test_other_bytes_in_a_published_release_are_a_conflict_that_names_both(
+def test_other_bytes_in_a_release_are_a_conflict_that_names_both(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     asset = file(tmp_path)
@@ -303,7 +303,7 @@ def test_a_draft_by_a_person_keeps_its_words_when_published(hub: Hub) -> None:
     assert (published.draft, published.name, published.body) == (False, "Spring!", "by hand")
 
 
-def test_of_two_releases_the_published_one_is_taken_and_the_other_is_told(hub: Hub) -> None:
+def test_of_two_releases_the_published_one_counts_with_a_warning(hub: Hub) -> None:
     hub.made()
     hub.made(draft=False)
     lines: list[str] = []
@@ -324,7 +324,7 @@ def test_a_draft_of_ours_that_is_left_over_is_deleted(hub: Hub) -> None:
     ]  # fmt: skip
 
 
-def test_when_another_daemon_publishes_first_its_release_is_the_one(hub: Hub, tmp_path: Path) -> None:
+def test_a_release_that_another_daemon_publishes_first_counts(hub: Hub, tmp_path: Path) -> None:
     taken = {"message": "Validation Failed", "errors": [{"code": "already_exists", "field": "tag_name"}]}
     ours = wanted(file(tmp_path))
     theirs: list[dict[str, Any]] = []
@@ -352,22 +352,20 @@ def test_a_draft_that_another_daemon_deleted_is_looked_for_again(hub: Hub, tmp_p
     assert published.id == 2
 
 
-def test_a_draft_that_was_made_although_the_answer_was_lost_is_found_and_not_made_twice(
-    hub: Hub, tmp_path: Path
-) -> None:
+def test_a_draft_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub, tmp_path: Path) -> None:
     hub.after["POST"] = [Told(502)]
     hub.publish(wanted(file(tmp_path)))
     assert len(hub.releases) == 1
     assert hub.count("POST", "/releases") == 1
 
 
-def test_a_publication_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub) -> None:
+def test_a_publication_whose_answer_was_lost_is_not_repeated(hub: Hub) -> None:
     hub.after["PATCH"] = [Told(502)]
     assert not hub.publish(wanted()).draft
     assert hub.count("PATCH", "/1") == 1
 
 
-def test_a_draft_that_the_list_does_not_show_yet_is_not_made_twice(hub: Hub, tmp_path: Path) -> None:
+def test_a_draft_that_the_list_lacks_yet_is_not_made_twice(hub: Hub, tmp_path: Path) -> None:
     hub.list_is_stale = True
     hub.faults["POST"] = [None, Told(502)]  # the draft is made, its first asset fails
     assert len(hub.publish(wanted(file(tmp_path))).assets) == 1
@@ -400,7 +398,7 @@ def test_github_that_stays_unwell_is_given_up(hub: Hub) -> None:
     assert hub.pauses == [1, 2, 4, 8]
 
 
-def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(hub: Hub, bounded: Bounded) -> None:
+def test_a_server_that_fails_slowly_is_not_asked_five_times(hub: Hub, bounded: Bounded) -> None:
     bounded(github_attempts_seconds=0.0)
     hub.faults["POST"] = [Told(503)] * 10
     with pytest.raises(TransientError):
@@ -645,7 +643,7 @@ def listed(count: int, *, first: int = 1, draft: bool = False) -> bytes:
     ).encode()  # fmt: skip
 
 
-def test_every_page_is_read_and_asked_for_again_with_its_own_etag(server: ScriptedServer) -> None:
+def test_every_page_is_read_and_revalidated_by_its_own_etag(server: ScriptedServer) -> None:
     server.answers(
         Told(body=listed(100), headers={"ETag": 'W/"one"'}),
         Told(body=listed(3, first=101), headers={"ETag": 'W/"two"'}),
@@ -713,7 +711,7 @@ def ask(server: ScriptedServer) -> None:
 NO_NOTES = Told(422, body=b'{"message": "Invalid previous_tag_name parameter"}')
 
 
-def test_a_token_that_may_write_is_asked_for_release_notes_which_changes_nothing(
+def test_a_token_is_tried_with_notes_that_change_nothing(
     server: ScriptedServer,
 ) -> None:
     server.answers(shown(), NO_NOTES)
@@ -727,9 +725,7 @@ def test_a_token_that_may_write_is_asked_for_release_notes_which_changes_nothing
 
 
 @pytest.mark.parametrize("words", ["personal access token", "integration"])
-def test_a_token_without_contents_write_is_refused_though_its_owner_may(
-    server: ScriptedServer, words: str
-) -> None:
+def test_a_token_without_contents_write_is_refused(server: ScriptedServer, words: str) -> None:
     refusal = {"message": f"Resource not accessible by {words}"}
     server.answers(shown(), Told(403, json.dumps(refusal).encode()))
     with pytest.raises(PermanentError) as raised:
@@ -748,7 +744,7 @@ def test_an_owner_who_may_only_read_is_refused_by_the_role(server: ScriptedServe
     assert "`Contents: write`" in raised.value.remedy
 
 
-def test_the_token_of_an_app_has_no_role_and_is_judged_by_what_it_may(server: ScriptedServer) -> None:
+def test_the_token_of_an_app_is_judged_by_its_permissions(server: ScriptedServer) -> None:
     server.answers(shown(push=False, pull=False), NO_NOTES)
     ask(server)
     server.answers(shown(push=False, pull=False), Told(403, b"{}"))
@@ -807,7 +803,7 @@ def test_a_github_that_is_unwell_has_refused_nothing(server: ScriptedServer, tol
 # A real API
 
 
-def test_a_real_api_tells_a_token_that_may_write_from_one_that_may_read(tmp_path: Path, state: Path) -> None:
+def test_a_real_api_tells_a_writing_token_from_a_reading_one(tmp_path: Path, state: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     app = {
