@@ -78,13 +78,10 @@ def _keys(
     for name, value in block.get("properties", {}).items():
         yield f"{prefix}{name}", value, name in block.get("required", ())
         forms = (value, *value.get("anyOf", ()))
-        # The blocks of a list have the path of the list.
-        for form in (*forms, *(form["items"] for form in forms if "items" in form)):
-            target = definitions[form["$ref"].rpartition("/")[2]] if "$ref" in form else form
-            yield from _keys(target, definitions, f"{prefix}{name}.")
-            if "$ref" in (entries := form.get("items", {})):
-                target = definitions[entries["$ref"].rpartition("/")[2]]
-                yield from _keys(target, definitions, f"{prefix}{name}[].")
+        for form in forms:
+            for block_of, path in ((form, f"{prefix}{name}."), (form.get("items", {}), f"{prefix}{name}[].")):
+                target = definitions[block_of["$ref"].rpartition("/")[2]] if "$ref" in block_of else block_of
+                yield from _keys(target, definitions, path)
 
 
 def reference() -> str:

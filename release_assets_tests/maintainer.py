@@ -293,7 +293,8 @@ class NewMaintainer:
             attributes={
                 "project": name,
                 "repository": repository.remote,
-                "package": {},
+                # Each trial takes a second or two: test_trial.py and the releases end to end have them.
+                "package": {"trial": {"distributions": [], "from_index": False}},
                 **{channel: dict(index) for channel, index in stands.indexes.items()},
                 "github": {"api_url": stands.github_api_url, "repository": made["full_name"]},
                 **image,

@@ -30,8 +30,8 @@ events {{}}
 http {{
   log_format seen '$request_uri auth=[$http_authorization] certificate=[$ssl_client_s_dn]';
   access_log off;
-  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  client_body_temp_path {folder}/temp; proxy_temp_path {folder}/temp; fastcgi_temp_path {folder}/temp;
+  uwsgi_temp_path {folder}/temp; scgi_temp_path {folder}/temp;
   ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
   ssl_client_certificate {folder}/ca.pem;
   server {{

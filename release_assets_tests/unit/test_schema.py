@@ -33,16 +33,16 @@ NEEDED: dict[str, dict[str, Any]] = {
     "publish": {"approval": "required"},
     "gitlab": {"project": "owner/sample"},
     "adopted": {"files": ["*-win_amd64.whl"]},
+    "mirrors": {"repository": "ghcr.io/owner/sample", "username_env": "USERNAME", "token_env": "TOKEN"},
 }
-LISTS = {"wheels"}  # blocks that are written as a list
 
 
 def declared(path: str, example: Any) -> dict[str, Any]:
     """Return a project's attributes with an example in its place, and what its blocks require."""
     *blocks, key = path.split(".")
     for name in reversed(blocks):
-        block = {**NEEDED.get(name, {}), key: example}
-        example, key = [block] if name in LISTS else block, name
+        entry = {**NEEDED.get(name.removesuffix("[]"), {}), key: example}
+        example, key = [entry] if name.endswith("[]") else entry, name.removesuffix("[]")
     return {**MINIMAL, key: example}
 
 
@@ -74,8 +74,11 @@ def test_only_three_keys_are_required() -> None:
         "project",
         "repository",
         "package",
-        "package.wheels.adopted.files",
+        "package.wheels[].adopted.files",
         "gitlab.project",
+        "image.mirrors[].repository",
+        "image.mirrors[].token_env",
+        "image.mirrors[].username_env",
         "image.repository",
         "image.scan.command",
     }

@@ -23,7 +23,7 @@ from release_assets.process import CommandFailedError, CommandTimedOutError, run
 from release_assets.text import redact
 
 # Options of a build whose values go somewhere: an image, its attestations, the cache of the next build.
-LEAVES_THE_ENGINE = {"--annotation", "--output", "--attest", "--cache-to", "--metadata-file"}
+LEAVES_THE_ENGINE = {"--output", "--attest", "--cache-to", "--metadata-file"}
 NOWHERE = ("--output", "type=cacheonly")
 
 
@@ -84,8 +84,10 @@ def trial_arguments(arguments: list[str], output: Sequence[str] = NOWHERE) -> li
     """Return the arguments of a build with another output, and nothing else that leaves the engine."""
     kept: list[str] = []
     rest = iter(arguments)
+    # What is written nowhere has no manifest to annotate, and buildx refuses to.
+    dropped = LEAVES_THE_ENGINE | ({"--annotation"} if output == NOWHERE else set())
     for argument in rest:
-        if argument in LEAVES_THE_ENGINE:
+        if argument in dropped:
             next(rest)
         elif argument == "--":
             return [*kept, *output, "--", *rest]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def states(found: dict[str, dict[str, str]]) -> dict[str, str]:
     """Return the states of what does not depend on the machine."""
-    return {key: row["state"] for key, row in found.items() if key not in {"isolation", "disk"}}
+    return {key: row["state"] for key, row in found.items() if key not in {"isolation", "disk", "metadata"}}
 
 
 def test_where_everything_is_there_each_row_is_ok(terminal: Terminal) -> None:

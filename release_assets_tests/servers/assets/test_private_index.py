@@ -26,7 +26,7 @@ def private(
 
 @pytest.fixture
 def maintainer(new: NewMaintainer, package_stands: Stands, private: PrivateIndex) -> Maintainer:
-    maintainer = new(package_stands)
+    maintainer = new(package_stands, package={})
     maintainer.attributes["index"] = private.attributes
     maintainer.variables |= private.variables
     return maintainer

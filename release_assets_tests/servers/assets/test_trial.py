@@ -16,7 +16,7 @@ HALF = (*BUILD, "pypi_publication", "github_release")
 
 @pytest.fixture
 def maintainer(new: NewMaintainer, package_stands: Stands) -> Maintainer:
-    return new(package_stands)
+    return new(package_stands, package={})
 
 
 def test_a_release_is_tried_before_and_after_its_upload(maintainer: Maintainer) -> None:

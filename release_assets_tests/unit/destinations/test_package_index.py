@@ -168,7 +168,7 @@ def test_a_refusal_is_permanent_and_names_the_setting(server: ScriptedServer) ->
     server.answers(Told(403))
     with pytest.raises(PermanentError, match="answered 403 Forbidden") as caught:
         observe(server.url, "sample-project")
-    assert "simple_url" in caught.value.remedy
+    assert "read_token_env" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
