@@ -62,7 +62,7 @@ format: .venv/installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-# The reference of all keys, from their descriptions in release_assets/project.py.
+# The reference of all keys, from their descriptions in release_assets/project.
 docs: .venv/installed
 	$(BIN)/release-assets schema --markdown > docs/reference/configuration.md
 

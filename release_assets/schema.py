@@ -92,7 +92,7 @@ def reference() -> str:
         "The keys of `attributes` in a project's `defs.yaml`. A dot separates a block and its key:",
         "`image.cache` is `cache` in the block `image`, and `[]` stands for each entry of a list. Each value",
         "may be a template such as `{{ env.REPOSITORY }}`. This page is generated: change the descriptions",
-        "in `release_assets/project.py`, then run `make docs`.",
+        "in `release_assets/project`, then run `make docs`.",
         "",
         "| key | default | what it does | example |",
         "| --- | --- | --- | --- |",

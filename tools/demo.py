@@ -1,4 +1,7 @@
-"""`make demo`: one tag makes one whole release, on real servers, watched in the terminal."""
+"""`make demo`: one tag makes one whole release, on real servers, watched in the terminal.
+
+It is one long script: what it releases, shows and checks is read from top to bottom.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,9 @@ import dagster as dg
 from release_assets.checks import image as checks
 from release_assets.checks.audit import AS_RECORDED, BASE_IMAGE, DRIFT, FRESH
 from release_assets.destinations import buildx
-from release_assets.destinations.attestations import (
-    SBOM,
-    BaseImage,
-    attestations,
-    base_images,
-    provenance_statement,
-)
 from release_assets.destinations.container import EngineImage, remove_others
 from release_assets.destinations.links import commit_link
 from release_assets.destinations.registry import Manifest, Registry, platform_images
-from release_assets.errors import PermanentError, TransientError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
 from release_assets.nodes.image_ahead import with_begun
@@ -44,6 +36,7 @@ from release_assets.nodes.image_step import (
 )
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
+from release_assets.nodes.pushed_image import verify_pushed
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
@@ -159,7 +152,7 @@ def _image(step: Step, image: Image, platform: str, scratch: Path, env: Mapping[
     for warning in filter(None, (fallback, result.cache_warning)):
         step.context.log.warning(redact(warning, step.secrets))
     # Whether it starts is tried while the registry is asked for what was pushed.
-    pushed_look = alongside(_verify, registry, tag, image, result)
+    pushed_look = alongside(verify_pushed, registry, tag, image, result)
     local = EngineImage(engine.docker, env, registry.repository, tag, result.digest, platform, result.is_kept)
     cleaned = [
         alongside(
@@ -272,45 +265,6 @@ def _built_before(step: Step, request: buildx.BuildRequest, platform: str) -> ch
         if record.asset_materialization is not None:
             return checks.built_before(record.asset_materialization.metadata)
     return None
-
-
-@dataclass(frozen=True)
-class _Pushed:
-    """The registry's content: the image's own manifest, its attestations, and what it was built from."""
-
-    runnable: Manifest
-    config: bytes | None
-    attached: Collection[str]
-    bases: Sequence[BaseImage]
-
-
-def _verify(registry: Registry, tag: str, image: Image, result: buildx.BuildResult) -> _Pushed:
-    """Look whether the registry has what was pushed; raises a ReleaseError that names what it lacks."""
-    reference = registry.repository.reference
-    pushed, runnable = registry.manifest(tag), registry.manifest(result.runnable_digest)
-    if pushed is None or pushed.digest != result.digest:
-        raise TransientError(
-            f"{reference(tag)} was pushed as {result.digest}, but the registry "
-            f"answers {pushed.digest if pushed else 'not found'}",
-            "Somebody else may push the same tag; find out who, then materialize again.",
-        )
-    if runnable is None:
-        raise TransientError(
-            f"the index {reference(result.digest)} was pushed, but the registry does not have its image "
-            f"{result.runnable_digest}",
-            "Materialize again; if it stays so, ask the registry's operators.",
-        )
-    attached = attestations(registry, pushed)
-    if image.sbom_generator and SBOM not in attached:
-        raise PermanentError(
-            f"{image.sbom_generator} made no SBOM for {reference(result.digest)}",
-            "The step's output has its words; it must follow BuildKit's SBOM generator protocol.",
-        )
-    statement = provenance_statement(registry, attached)
-    # Without provenance there is what buildx said; it does not say the digests of named contexts.
-    bases = result.from_images if statement is None else base_images(statement, [image.sbom_generator or ""])
-    config = (runnable.parsed().get("config") or {}).get("digest")
-    return _Pushed(runnable, registry.blob(config) if isinstance(config, str) else None, attached, bases)
 
 
 def _how_it_was_built(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from release_assets.distributions.files import unpack_sdist
+from release_assets.distributions.archives import unpack_sdist
 from release_assets.distributions.wheels import containers, zig
 from release_assets.nodes.distribution import built_before
 from release_assets.nodes.metadata import described, package_file

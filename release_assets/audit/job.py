@@ -1,21 +1,22 @@
-"""The audit of a project: a job that looks, its schedule, and rebuilds on fresh base images."""
+"""Look at published releases again: the job of the audit and its schedule."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` as a type.
-import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from release_assets.audit.bases import NewBase, judged, new_bases, observe_bases, recorded_bases
+from release_assets.audit.bases import judged
 from release_assets.audit.drift import drift
+from release_assets.audit.fresh_bases import changed_bases, fresh_bases
+from release_assets.audit.recorded import newest_release, recorded_releases
 from release_assets.checks.audit import BASE_IMAGE, DRIFT
 from release_assets.destinations import cosign, git
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.failures import RETRY_POLICY
-from release_assets.nodes.image_step import PULL, REASON, docker_environment, image_name, observing_registry
+from release_assets.nodes.image_step import docker_environment, image_name, observing_registry
 from release_assets.nodes.release_check import Found
 from release_assets.nodes.step import Step
 from release_assets.planning.observed import Seen
@@ -28,11 +29,10 @@ from release_assets.planning.world import (
 )
 from release_assets.process import environment
 from release_assets.project import Image, Project
-from release_assets.rules.tags import Channel, ParsedTag, Release, TagKind, channel_of, parse_tag
+from release_assets.rules.daily import cron_at
+from release_assets.rules.tags import ParsedTag, Release, channel_of
 from release_assets.sensors.release_half import UNFINISHED
 from release_assets.text import printable, redact
-
-MINUTES_A_DAY = 24 * 60
 
 
 def audit(
@@ -70,63 +70,8 @@ def audit(
         )
     rebuild_cron = cron_at(project.project, project.audit.schedule, 30)
     if project.image is not None and project.audit.rebuild and docker_job is not None and rebuild_cron:
-        schedules.append(_fresh_bases(project, project.image, str(partitions.name), docker_job, rebuild_cron))
+        schedules.append(fresh_bases(project, project.image, str(partitions.name), docker_job, rebuild_cron))
     return dg.Definitions(jobs=[job], schedules=schedules)
-
-
-def cron_at(project: str, schedule: str | None, offset: int) -> str | None:
-    """Return a cron schedule, None for never; `daily` is a minute of the day that the name decides.
-
-    Fifty projects that start at the same minute would fill the run queue. `offset` is in minutes and moves
-    `daily` only.
-    """
-    if schedule != "daily":
-        return schedule
-    digest = hashlib.sha256(project.encode()).digest()
-    minute = (int.from_bytes(digest[:4], "big") + offset) % MINUTES_A_DAY
-    return f"{minute % 60} {minute // 60} * * *"
-
-
-def _fresh_bases(
-    project: Project,
-    image: Image,
-    partitions: str,
-    docker_job: "dg.UnresolvedAssetJobDefinition",
-    cron: str,
-) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=f"{project.project}_fresh_bases",
-        job=docker_job,
-        cron_schedule=cron,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Rebuilds the images of the newest release where a base image has changed.",
-    )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return fresh_base_rebuild(project, image, context.instance, partitions)
-
-    return schedule
-
-
-def fresh_base_rebuild(
-    project: Project, image: Image, instance: dg.DagsterInstance, partitions: str
-) -> dg.RunRequest | dg.SkipReason:
-    """Return the rebuild of the newest release where a base image has changed, else why there is none."""
-    tag = newest_release(project, instance, partitions)
-    if tag is None:
-        return dg.SkipReason("no release with images is recorded")
-    changed, hidden = changed_bases(project, image, instance, tag)
-    bases = [base for found in changed.values() for base in found]
-    if not bases:
-        words = "; ".join(["no base image has changed", *hidden])
-        return dg.SkipReason(f"{tag}: {words}")
-    words = "; ".join(dict.fromkeys(f"{base.reference} is {base.now} now" for base in bases))
-    # A rebuild that ends with the same base, from a mirror that lags, is not launched a second time.
-    digest = hashlib.sha256(words.encode()).hexdigest()[:16]
-    return dg.RunRequest(
-        run_key=f"fresh bases {tag} {digest}",
-        partition_key=tag,
-        tags={PULL: "true", REASON: f"fresh base image: {words}"},
-    )
 
 
 def _audit(project: Project, partitions: str, context: dg.OpExecutionContext) -> None:
@@ -225,39 +170,6 @@ def _is_signed(step: Step, image: Image, digest: Any) -> bool | None:
             return cosign.is_signed(reference, key, env, secrets=step.secrets, allow_http=image.allow_http)
     except ReleaseError:
         return None
-
-
-def recorded_releases(project: Project, instance: dg.DagsterInstance, partitions: str) -> list[ParsedTag]:
-    """Return the releases that this Dagster has published, the highest version first; no test releases."""
-    published = {
-        tag
-        for node in ("pypi_publication", "github_release", "manifest_list")
-        for tag in instance.get_materialized_partitions(dg.AssetKey([project.project, node]))
-    } & set(instance.get_dynamic_partitions(partitions))
-    parsed = [parse_tag(tag, project.tags.patterns) for tag in published]
-    releases = [tag for tag in parsed if isinstance(tag, ParsedTag) and tag.kind is TagKind.RELEASE]
-    return sorted(releases, key=lambda tag: (tag.version, tag.name), reverse=True)
-
-
-def newest_release(project: Project, instance: dg.DagsterInstance, partitions: str) -> str | None:
-    """Return the tag of the highest stable release with images, None where none is recorded."""
-    built = instance.get_materialized_partitions(dg.AssetKey([project.project, "manifest_list"]))
-    for tag in recorded_releases(project, instance, partitions):
-        if tag.name in built and channel_of(tag.kind, tag.version) is Channel.STABLE:
-            return tag.name
-    return None
-
-
-def changed_bases(
-    project: Project, image: Image, instance: dg.DagsterInstance, tag: str
-) -> tuple[dict[str, list[NewBase]], Sequence[str]]:
-    """Return the base images of each image node that changed, and why others cannot be looked at."""
-    bases = {
-        image_name(platform): recorded_bases(recorded_metadata(instance, project, image_name(platform), tag))
-        for platform in image.platforms
-    }
-    now, hidden = observe_bases(image, (base for found in bases.values() for base in found))
-    return {node: new_bases(found, now) for node, found in bases.items() if found}, hidden
 
 
 def _report(

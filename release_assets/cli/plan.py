@@ -14,8 +14,9 @@ from release_assets.cli.runs import declared_project, records_instance, refuse_p
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import columns, duration, print_lines
 from release_assets.nodes.preflight import needs
+from release_assets.planning.estimate import Estimate, estimate
 from release_assets.planning.observed import World
-from release_assets.planning.plan import Action, Estimate, Plan, estimate, plan_release
+from release_assets.planning.plan import Action, Plan, plan_release
 from release_assets.planning.records import recorded_seconds
 from release_assets.planning.world import observe, step_of
 from release_assets.project import Project

@@ -14,7 +14,6 @@ import click
 import dagster as dg
 from rich.markup import escape
 
-from release_assets.cli.follow import RunView
 from release_assets.cli.launch import daemon_is_running
 from release_assets.cli.options import (
     SECRETS,
@@ -24,6 +23,7 @@ from release_assets.cli.options import (
     project_option,
     verbose_option,
 )
+from release_assets.cli.run_view import RunView
 from release_assets.cli.runs import Runs, declared_project, refuse_pointer, release_of, runs_of
 from release_assets.cli.terminal import columns, duration, print_lines
 from release_assets.cli.trial import try_images

@@ -15,9 +15,10 @@ import click
 import dagster as dg
 from rich.markup import escape
 
-from release_assets.cli.follow import Display, Reason, RunView, follow
+from release_assets.cli.follow import Display, follow
 from release_assets.cli.interruptions import Interruptions, interruptions
 from release_assets.cli.launch import Launcher, launcher
+from release_assets.cli.run_view import Reason, RunView
 from release_assets.cli.terminal import display, node_lines, print_lines
 from release_assets.definitions import declarations, projects_folder
 from release_assets.destinations import git

@@ -24,7 +24,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from release_assets.cli.follow import Display, Node, RunView, State
+from release_assets.cli.follow import Display
+from release_assets.cli.run_view import Node, RunView, State
 from release_assets.text import printable
 
 MARKS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from release_assets.cli.follow import Node, Reason, RunView, State
+from release_assets.cli.run_view import Node, Reason, RunView, State
 from release_assets.cli.runs import RunFailedError, Runs
 from release_assets.errors import ReleaseError
 from release_assets.nodes.image_step import image_name

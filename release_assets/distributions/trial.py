@@ -7,28 +7,21 @@ network when it is imported.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from release_assets.distributions import build_network, isolation
-from release_assets.distributions.build_environment import NETWORK, index_settings
-from release_assets.distributions.files import read_metadata
+from release_assets.distributions.build_environment import NETWORK
+from release_assets.distributions.metadata import read_metadata
+from release_assets.distributions.trial_environment import Box, TrialIndex, Trying
 from release_assets.errors import PermanentError, ReleaseError, TransientError
-from release_assets.process import CommandFailedError, CommandTimedOutError, environment, run
-from release_assets.project import Trial
+from release_assets.process import CommandFailedError, CommandTimedOutError
 from release_assets.rules.modules import importable_modules
 from release_assets.text import one_line, printable
 
-Log = Callable[[str], None]
-INSTALL_SECONDS = 900.0  # requirements may be gigabytes
-IMPORT_SECONDS = 120.0
 SAID_LIMIT = 2000  # characters of uv's words that an error repeats
 LISTED = 100  # modules that are imported
 
@@ -36,68 +29,6 @@ LIST = "import importlib.metadata, sys; print(*importlib.metadata.files(sys.argv
 IMPORT = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
 
 BEFORE_UPLOAD = "Nothing has been published."
-
-
-@dataclass(frozen=True)
-class TrialIndex:
-    """The package index of the release, which comes before the public ones, and the login for it."""
-
-    url: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-    certificate: str | None = None
-    has_requirements: bool = True  # TestPyPI has not: there, anybody may have taken their names
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Return what tells uv of it. The login is in variables of its own: no URL has it."""
-        found = {"UV_INDEX": f"RELEASE={self.url}"}
-        if self.password:
-            found |= {
-                "UV_INDEX_RELEASE_USERNAME": self.username,
-                "UV_INDEX_RELEASE_PASSWORD": self.password,
-            }
-        if self.certificate is not None:
-            found["SSL_CLIENT_CERT"] = self.certificate
-        return found
-
-    @property
-    def is_secret(self) -> bool:
-        """Return whether code that does not belong to uv must not run while it is known."""
-        return bool(self.password) or self.certificate is not None
-
-
-@dataclass(frozen=True)
-class Trying:
-    """A distribution to try, and the tools for it.
-
-    `name` and `version` are the package's; `file` is the distribution, None takes it from `index`. `python`
-    is the interpreter, `cache` uv's, and `variables` and `config_settings` are those of the build backend.
-    """
-
-    trial: Trial
-    name: str
-    version: str
-    file: Path | None
-    index: TrialIndex | None
-    cache: Path
-    log: Log
-    python: Path = Path(sys.executable)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    config_settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-
-    @property
-    def what(self) -> str:
-        """Return what people call it."""
-        if self.file is not None:
-            return self.file.name
-        return f"{self.name} {self.version} from {self.index.url if self.index else 'the index'}"
-
-    @property
-    def requirement(self) -> str:
-        """Return the package with its extras."""
-        extras = f"[{','.join(self.trial.extras)}]" if self.trial.extras else ""
-        return f"{self.name}{extras}"
 
 
 def try_distribution(trying: Trying) -> str:
@@ -109,10 +40,10 @@ def try_distribution(trying: Trying) -> str:
     trying.cache.mkdir(parents=True, exist_ok=True)
     # In the cache's own folder uv makes hard links, where it would copy every file into another mount.
     with tempfile.TemporaryDirectory(prefix="trial-", dir=trying.cache, ignore_cleanup_errors=True) as folder:
-        return _tried(trying, _Box(trying, Path(folder)))
+        return _tried(trying, Box(trying, Path(folder)))
 
 
-def _tried(trying: Trying, box: _Box) -> str:
+def _tried(trying: Trying, box: Box) -> str:
     started = time.monotonic()
     venv = box.folder / "venv"
     python = str(venv / "bin" / "python")
@@ -178,96 +109,6 @@ def requirements(file: Path, extras: Sequence[str]) -> list[str]:
                 requirement.marker = None
             found.append(str(requirement))
     return found
-
-
-@dataclass(frozen=True)
-class _Box:
-    """Runs one trial's commands in its folder, isolated as builds are. All raise CommandFailedError."""
-
-    trying: Trying
-    folder: Path
-
-    def install(self, argv: Sequence[str], index: TrialIndex | None = None) -> None:
-        """Run uv, with network and with the login of `index`."""
-        variables = index_settings() | (_with_index(index) if index is not None else {})
-        shown = [Path(index.certificate)] if index is not None and index.certificate is not None else []
-        settings = [*index_settings().values(), *([index.url] if index is not None else [])]
-        with (
-            build_network.build_network(self.trying.log, build_network.index_hosts(settings))
-            if isolation.is_available()
-            else contextlib.nullcontext() as door
-        ):
-            self._run(
-                argv,
-                variables,
-                readable=shown,
-                writable=[self.trying.cache],
-                directory=Path("/"),  # uv refuses one in its cache
-                door=door,
-                timeout=INSTALL_SECONDS,
-                secrets=[index.password] if index is not None and index.password else [],
-                log=self.trying.log,
-            )
-
-    def use(self, argv: Sequence[str], *, is_shown: bool = True) -> str:
-        """Run what was installed, without network, and return its output, which the log shows or not."""
-        path = os.pathsep.join([str(self.folder / "venv" / "bin"), environment()["PATH"]])
-        return self._run(
-            argv,
-            {"PATH": path},
-            readable=[self.trying.cache],
-            writable=[self.folder],
-            directory=self.folder,
-            door=None,
-            timeout=IMPORT_SECONDS,
-            secrets=[],
-            log=self.trying.log if is_shown else None,
-        )
-
-    def _run(
-        self,
-        argv: Sequence[str],
-        variables: Mapping[str, str],
-        *,
-        readable: Sequence[Path],
-        writable: Sequence[Path],
-        directory: Path,
-        door: build_network.BuildNetwork | None,
-        timeout: float,
-        secrets: Sequence[str],
-        log: Log | None,
-    ) -> str:
-        trying, home, command = self.trying, self.folder / "home", list(argv)
-        home.mkdir(exist_ok=True)
-        env = environment(**trying.variables) | {
-            "HOME": str(home),
-            "NO_COLOR": "1",
-            "UV_CACHE_DIR": str(trying.cache),
-            "UV_NO_CONFIG": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **variables,
-        }
-        if isolation.is_available():
-            shown = [*readable, trying.python.resolve().parents[1]]
-            shown += [trying.file] if trying.file is not None else []
-            command = isolation.isolated(command, readable=shown, writable=writable, network=door)
-            env |= door.variables if door is not None else {}
-        elif os.environ.get(isolation.SETTING) == "required":
-            raise PermanentError(
-                f"{trying.what} cannot be tried: bubblewrap does not work here, and "
-                f"{isolation.SETTING}=required",
-                "Allow user namespaces, on Ubuntu with "
-                "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`.",
-            )
-        return run(command, env=env, directory=directory, timeout=timeout, on_line=log, secrets=secrets)
-
-
-def _with_index(index: TrialIndex) -> dict[str, str]:
-    """Return uv's variables of an index, which comes before those that the machine names."""
-    own = os.environ.get("UV_INDEX", "")
-    variables = dict(index.variables)
-    variables["UV_INDEX"] = f"{variables['UV_INDEX']} {own}".strip()
-    return variables
 
 
 def _not_installed(trying: Trying, error: CommandFailedError) -> ReleaseError:

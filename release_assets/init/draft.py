@@ -1,4 +1,7 @@
-"""Put together what was seen of a repository: the project's attributes, and what nothing says. Pure."""
+"""Put together what was seen of a repository: the project's attributes, and what nothing says. Pure.
+
+It is long because each block of keys has its own rules, and later blocks need the answers of earlier ones.
+"""
 
 from __future__ import annotations
 

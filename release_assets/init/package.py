@@ -1,6 +1,8 @@
 """Find the Python packages of a repository, and where each one declares its name and version. Runs nothing.
 
 Setuptools, hatchling, flit, poetry and pdm are read, and setup.cfg and setup.py as far as they are data.
+
+It is long because each build backend declares its package in a way of its own, each read by a few lines.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
-from release_assets.distributions.files import Checked, check, read_metadata, same_contents
+from release_assets.distributions.comparison import same_contents
+from release_assets.distributions.inspection import Checked, check
+from release_assets.distributions.metadata import read_metadata
 from release_assets.distributions.store import Distribution, Kind, sha256_of
 from release_assets.errors import ConflictError
 from release_assets.nodes.metadata import table

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from release_assets.destinations import git
+from release_assets.distributions.archives import unpack_sdist
+from release_assets.distributions.build import build
 from release_assets.distributions.build_environment import BuildEnvironment, build_environment, find_python
-from release_assets.distributions.files import build, unpack_sdist
 from release_assets.nodes.step import Step
 from release_assets.rules.tags import shown_tags
 

@@ -17,7 +17,8 @@ from packaging.utils import (
 
 from release_assets.destinations.package_index.login import login_of
 from release_assets.distributions.store import Distribution
-from release_assets.distributions.trial import TrialIndex, Trying, try_distribution
+from release_assets.distributions.trial import try_distribution
+from release_assets.distributions.trial_environment import TrialIndex, Trying
 from release_assets.errors import ReleaseError
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.package_build import declared_python

@@ -12,7 +12,7 @@ from release_assets.errors import ReleaseError
 from release_assets.nodes.image_step import image_name
 from release_assets.notes.previous import previous_release
 from release_assets.planning.changes import Change
-from release_assets.planning.plan import NODE_SECONDS, Records
+from release_assets.planning.estimate import NODE_SECONDS, Records
 from release_assets.planning.world import change_since
 from release_assets.project import Project
 from release_assets.rules.tags import ParsedTag, Release, channel_of, parse_tag

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from release_assets.audit.job import cron_at
 from release_assets.distributions.store import DistributionStore, open_root
 from release_assets.errors import ReleaseError
 from release_assets.process import CommandFailedError, environment, run
 from release_assets.project import Project
 from release_assets.retention.rules import removable
+from release_assets.rules.daily import cron_at
 from release_assets.rules.tags import ParsedTag, parse_tag
 from release_assets.sensors.release_half import UNFINISHED
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from release_assets.distributions.files import UNREADABLE, opened_sdist, refuse_bomb, unreadable
+from release_assets.distributions.archives import UNREADABLE, opened_sdist, refuse_bomb, unreadable
 from release_assets.distributions.store import sha256_of
 from release_assets.text import one_line
 

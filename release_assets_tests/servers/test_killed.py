@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from release_assets_tests.maintainer import NewMaintainer, Stands
-from tools.chaos.kills import kill_everything_of, processes_of
+from tools.chaos.processes import kill_everything_of, processes_of
 from tools.sandbox.stack import Stack
 
 pytestmark = pytest.mark.timeout(400)

@@ -18,8 +18,9 @@ import click
 
 from release_assets_tests.maintainer import NewMaintainer, Stands
 from tools.chaos.judge import count, leaks, leaks_in_graphql, leaks_in_registry
-from tools.chaos.kills import Lane, Release, watching
+from tools.chaos.kills import Lane, Release
 from tools.chaos.matrix import Row, cells, run_cell
+from tools.chaos.watching import watching
 from tools.sandbox import sandbox
 from tools.sandbox.servers import free_port
 

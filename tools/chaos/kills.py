@@ -6,10 +6,8 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,15 +15,14 @@ import dagster as dg
 import psutil
 from packaging.version import Version
 
-from release_assets.errors import ReleaseError
 from release_assets.rules.image_tags import floating_tags
 from release_assets.rules.tags import Channel
 from release_assets.run_launcher import is_alive, worker_of
 from release_assets.sensors.github_releases import UNFINISHED
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
-from release_assets_tests.secret_forms import forms_of
-from tools.chaos.judge import incomplete, wrong_with
+from tools.chaos.judge import wrong_with
 from tools.chaos.matrix import DOCKERFILE, built_first
+from tools.chaos.processes import kill_all, kill_everything_of
 from tools.sandbox.stack import Stack
 
 VICTIMS = ("worker", "tree", "stack")
@@ -187,7 +184,7 @@ class Lane:
         else:
             try:
                 process = psutil.Process(worker[0])
-                _kill_all([process, *(process.children(recursive=True) if victim == "tree" else [])])
+                kill_all([process, *(process.children(recursive=True) if victim == "tree" else [])])
             except psutil.Error:
                 return False  # it ended in this very moment
         release.kills.append(
@@ -287,81 +284,3 @@ def _lives(worker: tuple[int, float]) -> bool:
     """Process ids are used again within minutes here: a stranger with the same one must not be killed."""
     pid, since = worker
     return is_alive(pid, started_before=since)
-
-
-def kill_everything_of(home: Path) -> int:
-    """SIGKILL to every process that has this DAGSTER_HOME, all at once; how many there were."""
-    found = processes_of(home)
-    _kill_all(found)
-    return len(found)
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Return the processes that have this DAGSTER_HOME.
-
-    Those are daemon, code server, run workers and steps; what they have started has another environment.
-    """
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("DAGSTER_HOME") == str(home):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def _kill_all(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(processes, timeout=10)
-
-
-@dataclass
-class Watched:
-    """Return what was wrong at any moment."""
-
-    looks: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def watching(lanes: list[Lane], secrets: Iterable[str]) -> Iterator[Watched]:
-    """Inside the block floating tags are looked at, and every process's arguments, again and again."""
-    watched = Watched()
-    stop = threading.Event()
-    forms = {form.encode() for secret in secrets for form in forms_of(secret)}
-
-    def tags() -> None:
-        while not stop.wait(0.5):
-            for lane, tag in ((each, tag) for each in lanes for tag in each.floating_tags()):
-                try:
-                    manifest = lane.maintainer.registry.manifest(tag)
-                    wrong = incomplete(lane.maintainer, manifest) if manifest else []
-                except ReleaseError as error:
-                    wrong = [f"lost: it cannot be read: {error.problem}"]
-                watched.looks += 1
-                watched.wrong += [f"{lane.name} {tag}: {word}" for word in wrong]
-
-    def arguments() -> None:
-        while not stop.wait(0.2):
-            for process in psutil.process_iter():
-                try:
-                    text = "\0".join(process.cmdline()).encode(errors="replace")
-                except psutil.Error:
-                    continue
-                if any(form in text for form in forms):
-                    watched.wrong.append(f"leaked: the arguments of {process.name()} hold a secret")
-
-    threads = [threading.Thread(target=tags), threading.Thread(target=arguments)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield watched
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

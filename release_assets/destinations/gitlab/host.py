@@ -1,4 +1,7 @@
-"""GitLab as a host of releases."""
+"""GitLab as a host of releases.
+
+It is long because one class has all the methods of ReleaseHost.
+"""
 
 from __future__ import annotations
 

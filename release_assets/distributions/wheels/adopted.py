@@ -18,7 +18,7 @@ from release_assets.destinations import bounds, github
 from release_assets.destinations.http import get, seconds_for
 from release_assets.destinations.package_index.answers import raise_for_status
 from release_assets.destinations.package_index.difference import version_of
-from release_assets.distributions.files import shown
+from release_assets.distributions.file_names import shown
 from release_assets.errors import PermanentError, TransientError
 from release_assets.rules.wheel_tags import matches
 from release_assets.text import one_line

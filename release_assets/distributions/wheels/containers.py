@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
+from release_assets.distributions.last_words import last_words
 from release_assets.distributions.wheels.tools import (
     START_ENGINE,
     Log,
     check_installed,
     isolated_run,
-    last_words,
     wheels_in,
 )
 from release_assets.errors import PermanentError, TransientError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from release_assets.distributions.files import UNREADABLE
-from release_assets.distributions.wheels.tools import Log, isolated_run, last_words
+from release_assets.distributions.archives import UNREADABLE
+from release_assets.distributions.last_words import last_words
+from release_assets.distributions.wheels.tools import Log, isolated_run
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError
 from release_assets.rules.wheel_tags import (

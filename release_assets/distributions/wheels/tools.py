@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from release_assets.distributions import isolation
+from release_assets.distributions.build import UMASK
 from release_assets.distributions.build_network import INDEX_SETTINGS, build_network
-from release_assets.distributions.files import SAID_LIMIT, UMASK, shown
+from release_assets.distributions.file_names import shown
 from release_assets.errors import PermanentError
 from release_assets.process import environment, run
 
@@ -82,11 +83,6 @@ def isolated_run(
             on_line=log,
             umask=UMASK,
         )
-
-
-def last_words(tail: Sequence[str]) -> str:
-    """Return the end of a tool's output for an error."""
-    return "\n".join(tail)[-SAID_LIMIT:]
 
 
 def wheels_in(folder: Path, maker: str) -> list[Path]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from release_assets.distributions.wheels.tools import START_ENGINE, Log, isolated_run, last_words
+from release_assets.distributions.last_words import last_words
+from release_assets.distributions.wheels.tools import START_ENGINE, Log, isolated_run
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import CommandFailedError, run
 from release_assets.project import TriedWheels

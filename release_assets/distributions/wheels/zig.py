@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+from release_assets.distributions.last_words import last_words
 from release_assets.distributions.wheels.tools import (
     Log,
     check_installed,
     isolated_run,
-    last_words,
     wheels_in,
 )
 from release_assets.errors import PermanentError, TransientError

@@ -15,7 +15,7 @@ from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError, TransientError
 from release_assets.process import environment, run
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
-from release_assets_tests.unit.destinations.test_buildx import request as build_request
+from release_assets_tests.unit.destinations.buildx_records import request as build_request
 from tools.sandbox import system
 from tools.sandbox.engine import Engine, own_engine
 

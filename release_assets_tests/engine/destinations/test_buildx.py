@@ -28,7 +28,7 @@ from release_assets.destinations.registry import (
 )
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets_tests.registry_proxy import Refusal, registry_proxy
-from release_assets_tests.unit.destinations.test_buildx import request
+from release_assets_tests.unit.destinations.buildx_records import request
 from tools.sandbox.base_image import push_base_image
 from tools.sandbox.engine import Engine as RealEngine
 from tools.sandbox.registry import Registry as RealRegistry

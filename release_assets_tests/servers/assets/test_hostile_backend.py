@@ -31,12 +31,12 @@ WORKER = """
 import json, sys
 from pathlib import Path
 from release_assets.distributions import isolation
-from release_assets.distributions import files as distributions
+from release_assets.distributions.build import build
 folder, walls = Path(sys.argv[1]), json.loads(sys.argv[2])
 if not walls:
     isolation.is_available = lambda: False
 (folder / "scratch").mkdir()
-file = distributions.build(
+file = build(
     "sdist", folder / "source", scratch=folder / "scratch", readable=[], cache=folder / "uv" / "sample",
     epoch=1767225600, log=lambda line: None, seconds={},
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from release_assets.audit.job import fresh_base_rebuild
+from release_assets.audit.fresh_bases import fresh_base_rebuild
 from release_assets.graph import build_release_graph
 from release_assets.nodes.metadata import table
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands

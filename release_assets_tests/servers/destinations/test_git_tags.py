@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from release_assets.destinations.git import Mirror, observe_tags
-from release_assets.distributions.files import build, read_metadata
+from release_assets.distributions.build import build
+from release_assets.distributions.metadata import read_metadata
 from release_assets.rules.tags import ParsedTag, TagPatterns, parse_tag, shown_tags
 from release_assets_tests.repository import Repository
 

@@ -14,7 +14,7 @@ from release_assets.destinations.github import (
     published_releases,
 )
 from release_assets.errors import PermanentError
-from release_assets_tests.unit.destinations.test_github import WHEEL, file, wanted
+from release_assets_tests.unit.destinations.github_hub import WHEEL, file, wanted
 from tools.sandbox.github import GitHubServer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release_assets.distributions import files
+from release_assets.distributions.build import build
 from release_assets.distributions.isolation import isolated
 from release_assets.errors import PermanentError
 from release_assets.process import CommandFailedError, environment, run
@@ -104,7 +104,7 @@ def test_where_isolation_is_required_nothing_is_built_without(
     monkeypatch.setenv("RELEASE_ASSETS_ISOLATION", "required")
     monkeypatch.setattr("release_assets.distributions.isolation.is_available", lambda: False)
     with pytest.raises(PermanentError, match="builds cannot be isolated"):
-        files.build(
+        build(
             "sdist",
             tmp_path,
             scratch=tmp_path,

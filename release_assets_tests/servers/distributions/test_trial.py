@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from release_assets.distributions.trial import Trying, requirements, try_distribution
+from release_assets.distributions.trial import requirements, try_distribution
+from release_assets.distributions.trial_environment import Trying
 from release_assets.errors import PermanentError
 from release_assets.project import Trial
 

@@ -10,13 +10,13 @@ import pytest
 
 from release_assets.audit.bases import new_bases, recorded_bases
 from release_assets.audit.drift import drift
-from release_assets.audit.job import cron_at
 from release_assets.destinations.attestations import BaseImage
 from release_assets.destinations.github import PublishedRelease, ReleaseAsset
 from release_assets.destinations.package_index import IndexFile
 from release_assets.nodes.metadata import table
 from release_assets.planning.observed import Hidden, Seen
 from release_assets.project import Project
+from release_assets.rules.daily import cron_at
 from release_assets_tests.unit.planning.test_plan import (
     COMMIT,
     OTHER,

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from release_assets.cli import terminal
-from release_assets.cli.follow import Node, Reason, RunView, State
+from release_assets.cli.run_view import Node, Reason, RunView, State
 from release_assets.cli.runs import RunFailedError
 from release_assets.cli.terminal import LiveDisplay, PlainDisplay, columns, duration, node_lines
 

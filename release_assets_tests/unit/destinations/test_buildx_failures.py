@@ -14,7 +14,7 @@ from release_assets.destinations.docker_credential import HOST, TOKEN, USERNAME
 from release_assets.destinations.registry import Repository
 from release_assets.errors import ConflictError, PermanentError, ReleaseError, TransientError
 from release_assets_tests.scripted_server import ScriptedServer, Told
-from release_assets_tests.unit.destinations.test_buildx import request
+from release_assets_tests.unit.destinations.buildx_records import request
 
 BUILD = "failed to build: failed to solve: "
 LOADING = "[internal] load metadata for docker.io/library/python:3.12"

@@ -17,7 +17,7 @@ from release_assets.destinations.buildx.image_build import PushError
 from release_assets.destinations.buildx.request import build_environment
 from release_assets.destinations.registry import Repository
 from release_assets.errors import PermanentError, ReleaseError
-from release_assets_tests.unit.destinations.test_buildx import an_engine, request
+from release_assets_tests.unit.destinations.buildx_records import an_engine, request
 
 HUB, GHCR = Repository("docker.io", "owner/name"), Repository("ghcr.io", "owner/name")
 BOTH = request(also=(Also(GHCR, "GHCR_USER", "GHCR_TOKEN"),))

@@ -6,7 +6,9 @@ import ipaddress
 
 import pytest
 
-from release_assets.distributions.build_network import index_hosts, parse_request, refusal
+from release_assets.distributions.build_network import index_hosts
+from release_assets.distributions.build_proxy import parse_request
+from release_assets.distributions.reachable import refusal
 
 LOCAL = {("localhost", 3141)}
 

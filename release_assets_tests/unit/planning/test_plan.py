@@ -14,8 +14,9 @@ from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution
 from release_assets.errors import PermanentError
 from release_assets.planning.changes import Change
+from release_assets.planning.estimate import Records, estimate
 from release_assets.planning.observed import Hidden, Images, TaggedImage, World
-from release_assets.planning.plan import Action, Plan, Records, estimate, plan_release
+from release_assets.planning.plan import Action, Plan, plan_release
 from release_assets.project import Project
 from release_assets.rules.tag_moves import Pointer
 from release_assets.rules.tags import Channel, Release
