@@ -152,7 +152,7 @@ def defs_yaml(project: str, remote: str, api_url: str) -> str:
 
 
 class Usage:
-    """What daemon and code servers have used so far. Their numbers are those of the last look at each."""
+    """The use of daemon and code servers so far. Their numbers are those of the last look at each."""
 
     def __init__(self, daemon: psutil.Process) -> None:
         self.daemon = daemon

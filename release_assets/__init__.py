@@ -1,7 +1,7 @@
 """A Dagster code location that releases Python packages.
 
-`ReleaseGraph` is what a `defs.yaml` names. It is loaded when it is asked for: Dagster takes most of a
-second to import, which the credential helper of every image push would otherwise wait for.
+`ReleaseGraph` is what a `defs.yaml` names. It is loaded on demand: importing Dagster lasts most of a
+second, which the credential helper of every image push would otherwise wait for.
 """
 
 from typing import TYPE_CHECKING, Any

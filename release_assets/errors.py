@@ -1,4 +1,4 @@
-"""What can go wrong, told apart by what helps: doing it again, or a person."""
+"""The errors of a release, by what helps: a retry, or a person."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ConflictError(PermanentError):
 
 
 class TransientError(ReleaseError):
-    """The destination is unwell or out of reach; observing again and acting on the difference may succeed."""
+    """The destination failed or is unreachable; a retry may succeed."""
 
     def __init__(self, problem: str, remedy: str, *, wait: float = 0.0) -> None:
-        """`wait` is for how many seconds the destination asks to be left alone; 0 where it does not say."""
+        """`wait` is the seconds until a retry, as the destination requires; 0 where it names none."""
         self.wait = wait
         super().__init__(problem, remedy)
 
@@ -39,7 +39,7 @@ class TransientError(ReleaseError):
 def error_for_status(status: int, problem: str, remedy: str, *, wait: float = 0.0) -> ReleaseError:
     """Return the error for an HTTP status of 400 and more; `wait` is its Retry-After, in seconds.
 
-    Transient are the answers of a server that is unwell (5xx), busy (429) or was too slow (408, 425);
+    Transient are the answers of a server that failed (5xx), is busy (429) or was too slow (408, 425);
     anything else would be answered the same way again.
     """
     busy = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}

@@ -40,10 +40,10 @@ GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use of this machine that talks to a server which may send without an end; in bytes.
+    """The bytes that a child may use while it talks to a server, which may send without an end.
 
-    git reads a list of refs, and twine an answer, whole into memory, however long it is: seconds are no bound
-    for a server that is near.
+    git reads a list of refs, and twine an answer, whole into memory, however long it is: seconds do not
+    bound a server that is near.
     """
 
     memory: int  # that is written to: git maps its packs into a lot more
@@ -132,12 +132,10 @@ def run(
                     )
                 patience = silence() if callable(silence) else silence
                 if patience is not None and now - heard > patience:
-                    raise CommandTimedOutError(
-                        program, f"was ended after {patience:.0f} s without a word", tail
-                    )
+                    raise CommandTimedOutError(program, f"timed out: no output for {patience:.0f} s", tail)
                 continue
             heard = now
-            # Both streams: what a child says without an end would fill the disk with its step's log.
+            # Both streams: what a child prints without an end would fill the disk with its step's log.
             size += len(chunk)
             if size > OUTPUT_LIMIT:
                 raise CommandFailedError(program, f"wrote more than {OUTPUT_LIMIT} bytes", tail)
@@ -287,7 +285,7 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
             os.killpg(child.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(GRACE_SECONDS)
-    # Also when the child itself has ended: what it left behind in its group is no use to anybody.
+    # Also when the child itself has ended: what it left behind in its group is of use to nobody.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

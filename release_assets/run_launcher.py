@@ -93,7 +93,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def _current_workers(self) -> RunWorkers:
         """Return what workers are forked from: another process after an upgrade.
 
-        A code server is no measure of that: a daemon starts a new one each minute.
+        A code server does not show that: a daemon starts a new one each minute.
         """
         installed = code_version()
         with self._lock:
@@ -128,7 +128,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """That run monitoring shall ask."""
+        """Return True: run monitoring checks the workers."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
@@ -154,7 +154,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def has_this_code(context: LaunchRunContext) -> bool:
-    """Whether a worker of ours has the code that the run's code server has.
+    """Return True where a worker of ours has the code that the run's code server has.
 
     It might not where the server is reached through a port, which may lead into a container, and where it
     has another interpreter or an image. Where a process cannot be forked safely there is no worker of ours.
@@ -204,7 +204,7 @@ def worker_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | Non
 
 
 def is_alive(pid: int, *, started_before: float) -> bool:
-    """Whether the process that had this id at a time (seconds since 1970) lives still.
+    """Return True where the process that had this id at a time (seconds since 1970) still lives.
 
     Ids are used again: a process that started later is another one.
     """

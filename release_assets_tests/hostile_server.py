@@ -41,7 +41,7 @@ class Request:
 
     @property
     def media_type(self) -> str:
-        """What the client wants to read."""
+        """The value that the client reads."""
         if self.destination == "git":
             return "application/x-git-upload-pack-advertisement"
         asked = self.headers.get("accept", "").split(",")[0].split(";")[0].strip()
@@ -49,7 +49,7 @@ class Request:
 
     @property
     def credentials(self) -> list[str]:
-        """What the client would not like to see again: the header, what is in it, and the token."""
+        """The values that the client must not see again: the header, what is in it, and the token."""
         header = self.headers.get("authorization", "")
         value = header.rpartition(" ")[2]
         with contextlib.suppress(ValueError):
@@ -144,7 +144,7 @@ class HostileServer:
 
 
 def load(case: str) -> Answer:
-    """What the case's folder answers."""
+    """Return the response of the case's folder."""
     spec = importlib.util.spec_from_file_location(f"hostile_{case}", SERVERS / case / "server.py")
     assert spec is not None
     assert spec.loader is not None
@@ -156,7 +156,7 @@ def load(case: str) -> Answer:
 
 @contextlib.contextmanager
 def hostile_server(case: str) -> Iterator[HostileServer]:
-    """The server of a folder, and another one beside it, inside the block."""
+    """Serve a folder, and another one next to it, inside the block."""
     with contextlib.ExitStack() as stack:
         seen_elsewhere: list[Request] = []
         other = stack.enter_context(_listening(lambda _, wire: reply(wire, body=b"{}"), seen_elsewhere, ""))

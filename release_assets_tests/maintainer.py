@@ -53,7 +53,7 @@ py-modules = ["{name}"]
 
 @dataclass(frozen=True)
 class Stands:
-    """Where the stand-ins are that a test releases to, and the variables that a user would set for them."""
+    """The addresses of the stand-ins of a test, and the variables that a user would set for them."""
 
     indexes: Mapping[str, Mapping[str, str]]  # index and test_index, as defs.yaml has them
     github_api_url: str
@@ -63,7 +63,7 @@ class Stands:
 
     @property
     def secrets(self) -> list[str]:
-        """What must be seen nowhere; a user name is no secret."""
+        """Return the values that must be seen nowhere; a user name is not a secret."""
         return [value for name, value in self.variables.items() if name.endswith("TOKEN")]
 
     def github_delete(self, path: str) -> None:
@@ -118,7 +118,7 @@ class Outcome:
         return [(event.step_key or "").rpartition("__")[2] for event in self._of("STEP_FAILURE")]
 
     def failure(self, node: str) -> dg.Failure:
-        """What the failed node says: its words and its metadata."""
+        """Return the failed node's error and its metadata."""
         for event in self._of("STEP_FAILURE"):
             if (event.step_key or "").endswith(f"__{node}"):
                 data = event.step_failure_data.user_failure_data
@@ -140,7 +140,7 @@ class Outcome:
 
     @property
     def checked(self) -> dict[str, tuple[bool, str]]:
-        """What the checks found, by node and check: whether it passed, and the words."""
+        """Return the results of the checks, by node and check: whether it passed, and the words."""
         evaluated = [event.asset_check_evaluation_data for event in self._of("ASSET_CHECK_EVALUATION")]
         return {
             f"{found.asset_key.path[-1]}/{found.check_name}": (found.passed, found.description or "")
@@ -250,7 +250,7 @@ class Maintainer:
             yield
 
     def served(self, *, channel: str = "index") -> dict[str, IndexFile]:
-        """What pip finds."""
+        """Return the files that pip finds."""
         return index_destination.observe(self.stands.indexes[channel]["simple_url"], self.name)
 
     def github_releases(self) -> dict[str, dict[str, Any]]:

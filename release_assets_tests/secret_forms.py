@@ -1,4 +1,4 @@
-"""How a secret can show itself to whoever looks for it."""
+"""Find a secret in the forms in which it can show itself."""
 
 from __future__ import annotations
 

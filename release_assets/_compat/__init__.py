@@ -1,1 +1,1 @@
-"""What newer versions of Python have, for those that lack it."""
+"""Parts of newer versions of Python, for those that lack them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.wheels.adopted import (
     Copy,
     wait_for_wheels,
@@ -19,6 +18,7 @@ from release_assets.nodes.metadata import described
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.platform_wheels import keep_wheels, recorded_wheels
 from release_assets.nodes.step import Step
+from release_assets.nodes.twine_check import TWINE_CHECK
 from release_assets.project import AdoptedWheels, Project
 
 NODE = "adopted_wheels"

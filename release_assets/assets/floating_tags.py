@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Sequence
 from functools import partial
 
-import dagster as dg
 from packaging.version import Version
 
 from release_assets.destinations import git
@@ -17,14 +16,13 @@ from release_assets.nodes.image_holders import observe_pointers
 from release_assets.nodes.image_step import image_registry, point_tag, published_images, registry_link
 from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
+from release_assets.nodes.recorded_digests import recorded_digests
 from release_assets.nodes.rollback import ROLLBACK, roll_back
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags as floating_tags_of
 from release_assets.rules.image_tags import image_tag, why_none
 from release_assets.rules.tag_moves import Pointer, TagMove, as_rows, moves_forward, overtaken_by
-
-HISTORY = 100  # manifest lists of one release that are looked through
 
 
 def floating_tags_node(project: Project, image: Image) -> Node:
@@ -95,24 +93,6 @@ def _handed_over(step: Step, registry: Registry, move: TagMove, published: Colle
     after = Pointer(newer.digest, newest)
     step.say(f"{move.tag} moved on to {after}, which was published meanwhile")
     return TagMove(move.tag, move.before, after, f"highest is {newest}")
-
-
-def recorded_digests(step: Step, image: Image) -> set[str]:
-    """Return the digests that the release's own image tag had before, as far as Dagster has recorded them."""
-    records = step.context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey([step.project.project, image.manifest_list_node]),
-            asset_partitions=[step.context.partition_key],
-        ),
-        limit=HISTORY,
-    ).records
-    return {
-        str(value.value)
-        for record in records
-        if (materialization := record.asset_materialization) is not None
-        for name in ("digest", "previous_digest")
-        if (value := materialization.metadata.get(name)) is not None and str(value.value) != "none"
-    }
 
 
 def _state(moves: Sequence[TagMove]) -> str:

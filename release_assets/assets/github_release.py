@@ -125,8 +125,8 @@ def _check_what_comes(step: Step, wanted: WantedRelease) -> None:
     """Try every credential that is still needed, unless the release is there already.
 
     The files may be on the index since long ago: then this is the first thing that cannot be undone.
-    Raises PermanentError for what is refused. What is only out of reach now is told and not waited for: the
-    files are out, and GitHub's release shall not lack for a registry that is unwell.
+    Raises PermanentError for what is refused. What is only unreachable is reported, not waited for: the files
+    are public, and an outage of a registry must not hold up GitHub's release.
     """
     with step.stage("preflight"):
         # What is refused here is told by the preflight, with all the rest.
@@ -136,12 +136,12 @@ def _check_what_comes(step: Step, wanted: WantedRelease) -> None:
         try:
             check_destinations(step, index=False)
         except TransientError as error:
-            words = f"Going on all the same, since the index has the files. {error.problem}"
+            words = f"Continuing, since the index has the files. {error.problem}"
             step.context.log.warning(redact(words, step.secrets))
 
 
 def is_latest(release: Release, step: Step) -> bool:
-    """Whether this is the highest stable release: decided by version, as GitHub would go by date.
+    """Return True for the highest stable release: decided by version, as GitHub would go by date.
 
     No release is where the project leaves "Latest" to another package of the repository.
     """

@@ -15,6 +15,7 @@ from release_assets.checks import image as checks
 from release_assets.checks.audit import AS_RECORDED, BASE_IMAGE, DRIFT, FRESH
 from release_assets.destinations import buildx
 from release_assets.destinations.container import EngineImage, remove_others
+from release_assets.destinations.links import commit_link
 from release_assets.destinations.registry import Manifest, Registry, platform_images
 from release_assets.nodes.alongside import alongside
 from release_assets.nodes.approval import require_approval_of_images
@@ -39,7 +40,6 @@ from release_assets.nodes.pushed_image import verify_pushed
 from release_assets.nodes.step import Step
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import image_tag, platform_suffix, platform_tag, tagged_versions
-from release_assets.rules.links import commit_link
 from release_assets.rules.tags import shown_tags
 from release_assets.text import redact
 

@@ -102,7 +102,7 @@ def manifest_list(step: Step, image: Image, places: Sequence[Image]) -> Recorded
         )
     signed = "no"
     if image.sign is not None:
-        registry.put_manifest(whole.digest, whole)  # nobody shall see a tag before its signature
+        registry.put_manifest(whole.digest, whole)  # nobody may see a tag before its signature
         signed = _signed(step, image, image.sign, registry, whole.digest)
     reference = registry.repository.reference(tag)
     if owner is not None and owner.manifest.digest == whole.digest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.distributions.archives import unpack_sdist
 from release_assets.distributions.wheels import containers, zig
 from release_assets.nodes.distribution import built_before
@@ -13,6 +12,7 @@ from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.platform_wheels import keep_wheels, recorded_wheels
 from release_assets.nodes.step import Step
+from release_assets.nodes.twine_check import TWINE_CHECK
 from release_assets.project import CibuildwheelWheels, Project, TriedWheels, ZigWheels
 from release_assets.rules.wheel_tags import wheel_node_name
 

@@ -12,6 +12,7 @@ import dagster as dg
 from release_assets.checks.audit import AS_RECORDED, DRIFT
 from release_assets.destinations import package_index
 from release_assets.destinations.http import seconds_for
+from release_assets.destinations.links import package_page
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.store import Distribution
 from release_assets.errors import ConflictError, PermanentError, TransientError
@@ -25,7 +26,6 @@ from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
 from release_assets.project import PackageIndex, Project
-from release_assets.rules.links import package_page
 from release_assets.rules.warehouse import title
 
 SECOND_UPLOAD_SECONDS = 60.0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from release_assets.checks.distribution import TWINE_CHECK
 from release_assets.nodes.distribution import built_before, check_and_keep, recorded_distribution
 from release_assets.nodes.metadata import described, package_file
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.package_build import build_wheel
 from release_assets.nodes.step import Step
 from release_assets.nodes.trial import INSTALLS
+from release_assets.nodes.twine_check import TWINE_CHECK
 from release_assets.project import Project
 
 

@@ -1,1 +1,1 @@
-"""What is verified after the fact, from the consumer's side: asset checks on the image nodes."""
+"""The checks of images and manifest lists, and those that the audit verifies again."""

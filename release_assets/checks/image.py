@@ -38,7 +38,7 @@ def image_checks(platform: str) -> list[Declared]:
     """Return the checks of one platform's image."""
     return [
         Declared("starts", f"It starts on {platform} and reports the version.", blocks=True),
-        Declared("labels", "Its labels say version, commit, source, time and licence.", blocks=True),
+        Declared("labels", "Its labels say version, commit, source, time and license.", blocks=True),
         Declared("size", "It is not much larger than the previous release's (warn_growth).", blocks=False),
         Declared("build_time", "It was not built for too long (warn_build_minutes).", blocks=False),
         Declared(
@@ -149,7 +149,7 @@ def build_time(seconds: float, warn_minutes: float) -> Found:
 
 @dataclass(frozen=True)
 class BuiltBefore:
-    """What the record of an image's build tells about the cache that the next build finds."""
+    """The record of an image's build about the cache that the next build finds."""
 
     steps: Sequence[str]  # names as buildx shows them
     bases: Mapping[str, str]  # digests of the images it was built from, by reference
@@ -219,7 +219,7 @@ def cache_hit_rate(cached: Mapping[str, bool], could_hit: Sequence[str], warn_be
 
 
 def reports_version(output: str, version: Version) -> bool:
-    """Whether a program's output holds the version, in any spelling of PEP 440's, as `tool v1.2.0` does."""
+    """Return True where an output such as `tool v1.2.0` holds the version, in any spelling of PEP 440."""
     for word in re.split(r"[^\w.!+-]+", output):
         try:
             if Version(word.strip(".-!+")) == version:

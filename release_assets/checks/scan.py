@@ -38,7 +38,7 @@ def findings(output: str) -> list[Finding]:
     """Return what trivy or grype prints as JSON. Raises ValueError where it is neither's."""
     report = json.loads(output)
     if not isinstance(report, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     try:
         if "SchemaVersion" in report:  # trivy leaves out Results where there are none
             return [
@@ -73,7 +73,7 @@ def _severity(text: str) -> str:
 def scanned(step: Step, image: Image, scan: Scan, registry: Registry, images: Mapping[str, str]) -> Found:
     """Return the result of the check `scan` for the images by platform → digest.
 
-    Raises PermanentError where the scanner is missing or prints something else: that is no pass.
+    Raises PermanentError where the scanner is missing or prints something else: that does not pass.
     """
     found: dict[str, list[Finding]] = {}
     with docker_environment(step, image) as env:

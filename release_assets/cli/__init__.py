@@ -18,8 +18,8 @@ from click.shell_completion import CompletionItem
 from release_assets.cli.options import EXIT_STATUS, epilog
 from release_assets.errors import DeclarationError, ReleaseError
 
-# The first sentence of each command's help. The commands are imported when they are called: Dagster takes
-# seconds, and neither `--help` nor completion may.
+# The first sentence of each command's help. The commands are imported when they are called: importing
+# Dagster lasts seconds, and `--help` and completion are instant.
 COMMANDS = {
     "init": "Look at a clone of a repository and write its defs.yaml.",
     "check": "Try everything that a release will need, with requests that change nothing.",

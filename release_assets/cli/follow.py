@@ -28,7 +28,7 @@ OUTPUT_BYTES = 64 * 1024  # of a step's output in one look: what is shown is its
 
 
 class Display(Protocol):
-    """What shows a run while it is followed."""
+    """The display of a run while it is followed."""
 
     is_live: bool  # what it showed is gone at the end
 
@@ -45,7 +45,7 @@ class Display(Protocol):
 def follow(launcher: Launcher, project: str, run_id: str, display: Display) -> RunView:
     """Follow a run of a project to its end and return what it did.
 
-    A queued run that no daemon takes is started here, when no other run of the project is at work. Raises
+    A queued run that no daemon starts is started here, when no other run of the project is at work. Raises
     ReleaseError where the run does not end within `RUN_SECONDS`, or its turn does not come in `TURN_SECONDS`.
     """
     instance = launcher.instance

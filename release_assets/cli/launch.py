@@ -119,7 +119,7 @@ class Launcher:
     ) -> str:
         """Submit a run of the job for a release and return its id; of some nodes, or of all without any.
 
-        It is queued, as any other run: `start` it where no daemon takes it from there.
+        It is queued, as any other run: `start` it where no daemon does.
         Raises ReleaseError where the code location does not take it.
         """
         selector: dict[str, Any] = {
@@ -148,7 +148,7 @@ class Launcher:
     def start(self, run_id: str) -> None:
         """Start a queued run in a process of our code server, as the daemon would."""
         self.has_started = True
-        with self._interruptions.held():  # Dagster takes an interruption for a code server that failed
+        with self._interruptions.held():  # Dagster mistakes an interruption for a code server that failed
             try:
                 self.instance.launch_run(run_id, self._workspace)
             except dg.DagsterError as error:
@@ -168,7 +168,7 @@ class Launcher:
         return None if answer["__typename"] == "TerminateRunSuccess" else _message(answer)
 
     def _send(self, mutation: str, **variables: Any) -> dict[str, Any]:
-        # Here, since its import takes as long as the code server takes to start: the two happen together.
+        # Here, since its import lasts as long as the start of the code server: the two happen together.
         from dagster_graphql.schema import create_schema
 
         result = asyncio.run(

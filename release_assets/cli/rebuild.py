@@ -9,7 +9,6 @@ import click
 import dagster as dg
 from rich.markup import escape
 
-from release_assets.assets.floating_tags import recorded_digests
 from release_assets.cli.options import (
     SECRETS,
     dry_run_option,
@@ -23,6 +22,7 @@ from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
 from release_assets.cli.trial import try_images
 from release_assets.nodes.image_step import image_name
+from release_assets.nodes.recorded_digests import recorded_digests
 from release_assets.planning.observed import Hidden
 from release_assets.planning.plan import PENDING
 from release_assets.planning.world import observe_images, step_of

@@ -24,6 +24,7 @@ from release_assets.cli.options import (
 from release_assets.cli.runs import dagster_instance, declared_project, release_of, runs_of
 from release_assets.cli.tag_lines import move_lines
 from release_assets.cli.terminal import print_lines
+from release_assets.destinations.links import manage_page
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.image_step import observing_registry
 from release_assets.nodes.metadata import rows_of
@@ -36,7 +37,6 @@ from release_assets.nodes.rollback import (
 )
 from release_assets.planning.world import needs_login, step_of, why_hidden
 from release_assets.project import Image, Project
-from release_assets.rules.links import manage_page
 from release_assets.rules.tag_moves import TagMove, as_rows
 from release_assets.rules.tags import Release
 

@@ -1,4 +1,4 @@
-"""What the commands share that start a run: which project, which release, and what came of the run."""
+"""The parts of the commands that start a run: which project, which release, and what came of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see: progress on standard error, the answer on standard output, nothing folded or cut.
+"""Write for people: progress on standard error, the answer on standard output, nothing folded or cut.
 
 Whatever one copies (a digest, a URL, a path) stays on a line of its own width: terminals wrap such a line
 without breaking it, and a pipe gets it whole. Only the live lines, which vanish at the end, are cropped.

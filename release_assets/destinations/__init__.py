@@ -1,1 +1,1 @@
-"""The outside world: git, package index, GitHub, registry, buildx, cosign."""
+"""The outside world: git, package index, GitHub, GitLab, registry, buildx, cosign."""

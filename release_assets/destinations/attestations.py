@@ -1,4 +1,4 @@
-"""What BuildKit attaches to an image in its index: SLSA provenance, which names base images, and SBOMs."""
+"""Read BuildKit's attestations of an image: SLSA provenance, which names base images, and SBOMs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def base_images(statement: Mapping[str, Any], tools: Collection[str] = ()) -> li
     """Return the images that went into a build, from its SLSA provenance (v0.2 and v1).
 
     What only helped is left out: the Dockerfile's frontend (`# syntax=`), and `tools` such as an SBOM
-    generator. Folders such as `dist` are no materials of BuildKit's.
+    generator. Folders such as `dist` are not among BuildKit's materials.
     """
     predicate = statement.get("predicate") or {}
     definition = predicate.get("buildDefinition") or {}

@@ -89,7 +89,7 @@ class _MissingImageError(Exception):
 
 
 def _pull(image: EngineImage, secrets: Sequence[str]) -> None:
-    """Pull the image. With a bound of its own: a large image on its way is no image that does not start.
+    """Pull the image. With a bound of its own: a large image on its way does not fail to start.
 
     Raises TransientError, also where the tag is another digest by now.
     """

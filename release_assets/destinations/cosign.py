@@ -69,7 +69,7 @@ def check_installed(env: Mapping[str, str]) -> None:
     try:
         _cosign(["version"], None, env, ())
     except CommandFailedError as error:
-        raise PermanentError(f"cosign does not run: {_said(error)}", "Install it anew.") from None
+        raise PermanentError(f"cosign does not run: {_said(error)}", "Reinstall it.") from None
 
 
 def public_key(key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> str:
@@ -90,7 +90,7 @@ def public_key(key: Key, env: Mapping[str, str], *, secrets: Sequence[str]) -> s
 def is_signed(
     reference: str, key: Key, env: Mapping[str, str], *, secrets: Sequence[str], allow_http: bool
 ) -> bool:
-    """Whether the image `name@sha256:…` has a valid signature of this key.
+    """Return True where the image `name@sha256:…` has a valid signature of this key.
 
     Raises PermanentError where the key cannot be used, TransientError where the registry cannot be asked.
     """
@@ -172,7 +172,7 @@ def _cosign(
     except CommandFailedError as error:
         if error.returncode is None and "was not found" in error.reason:
             raise PermanentError(
-                "cosign is not installed, and image: sign: in defs.yaml asks for it",
+                "cosign is not installed, and image: sign: in defs.yaml requires it",
                 "Install it (apt install cosign on Debian 13, or https://docs.sigstore.dev).",
             ) from None
         raise
@@ -186,7 +186,7 @@ def _offline(env: Mapping[str, str]) -> list[str]:
 
 
 def _insecure(reference: str, allow_http: bool) -> list[str]:
-    """Plain http is for registries of this machine, and for those of which the YAML says so."""
+    """Plain http is for registries of this machine, and for those with allow_http in the YAML."""
     is_here = is_loopback(f"//{reference.partition('/')[0]}")
     return ["--allow-http-registry"] if allow_http or is_here else []
 

@@ -1,6 +1,6 @@
 """The folder of `cache: local`, an OCI image layout that buildx writes to: one build at a time, no old blobs.
 
-buildx adds what a build made and points index.json to it; what the builds before it left stays for ever.
+buildx adds what a build made and points index.json to it; what the builds before it left is never removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def local_cache(folder: Path, log: Callable[[str], None]) -> Iterator[None]:
 
 
 def reachable_blobs(folder: Path) -> set[Path] | None:
-    """Return the blobs that index.json leads to; None where it is no whole OCI layout."""
+    """Return the blobs that index.json leads to; None where it is not a whole OCI layout."""
     found: set[Path] = set()
     manifests = [folder / "index.json"]
     try:

@@ -1,4 +1,4 @@
-"""Whether the tags of a remote have changed since the last look, as cheaply as the remote allows.
+"""Find out whether the tags of a remote have changed since the last look, as cheaply as the remote allows.
 
 A process of git costs 30 to 100 ms of CPU, which is too much for a look every five seconds at each of fifty
 projects. So git is asked first, and then something cheaper that would show a change: the times of the files

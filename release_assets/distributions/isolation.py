@@ -28,7 +28,7 @@ TRY_SECONDS = 10.0
 
 @functools.cache
 def is_available() -> bool:
-    """Whether bubblewrap is installed and may make namespaces here; many containers forbid it."""
+    """Return True where bubblewrap is installed and may make namespaces here; many containers forbid it."""
     if shutil.which("bwrap") is None:
         return False
     try:
@@ -49,7 +49,7 @@ def isolated(
 
     It has process ids of its own, so that no environment of a parent can be read, and a /tmp of its own.
     It has no capabilities: bubblewrap leaves root all of them, and with those what is shown read-only can be
-    mounted anew to be written. It has no network but `network`, over which build environments are fetched,
+    mounted again to be written. It has no network but `network`, over which build environments are fetched,
     and whose variables belong into its environment.
     """
     wrapped = [
@@ -78,7 +78,7 @@ def isolated(
 
 
 def _private_folders() -> list[Path]:
-    """Where this user, Dagster and the store keep what is nobody's business.
+    """Return the folders where this user, Dagster and the store keep private files.
 
     Right below / nothing is shown that we do not name; /bin and /usr/sbin are the HOME of system users.
     """

@@ -1,4 +1,4 @@
-"""Where distributions are kept: built once, read by every later step, never built again on a retry."""
+"""Keep distributions: built once, read by every later step, never built again on a retry."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class DistributionStore:
     """
 
     def __init__(self, root: UPath, project: str, tag: str) -> None:
-        """`tag` may hold slashes, as git's do; it is one folder all the same."""
+        """`tag` may hold slashes, as git's do; it is still one folder."""
         self._root = root
         self._folder = root / project / tag.replace("/", "%2F")
 

@@ -1,1 +1,1 @@
-"""What the nodes of the graph share: the release they work on, how they report, and how they fail."""
+"""The shared parts of the graph's nodes: the release they work on, how they report, and how they fail."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from release_assets.checks.distribution import TWINE_CHECK, twine_check
 from release_assets.destinations import package_index
 from release_assets.destinations.package_index import IndexFile
 from release_assets.distributions.comparison import same_contents
@@ -18,6 +17,7 @@ from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
 from release_assets.nodes.trial import INSTALLS, end_trial, installs, start_trial
+from release_assets.nodes.twine_check import TWINE_CHECK, twine_check
 from release_assets.rules import warehouse
 from release_assets.text import size_text
 

@@ -1,4 +1,4 @@
-"""How a node fails: in words for a maintainer, retried where that can help.
+"""Fail a node: in words for a maintainer, retried where that can help.
 
 Dagster has three kinds of retry. The policy below repeats a step within its run. `run_retries` in
 dagster.yaml repeats a run whose worker died; it leaves failed steps alone (`retry_on_asset_or_op_failure:
@@ -35,8 +35,8 @@ LONGEST_WAIT = 900.0  # seconds; what Docker Hub's and GitHub's short limits ask
 def clear_failures(step: Step) -> Iterator[None]:
     """Turn what goes wrong in the block into Dagster's failure, after a pause where one was requested.
 
-    Dagster shows the stack of every failure. Ours would hide the cause and the remedy from whoever opens the
-    run, so it is left out: Python itself drops it where `sys.tracebacklimit` is 0.
+    Dagster shows the stack of every failure. Ours would hide the cause and the remedy from a person who opens
+    the run, so it is left out: Python itself drops it where `sys.tracebacklimit` is 0.
     """
     sys.tracebacklimit = 1000  # Python's default; an attempt before this one may have failed
     try:
@@ -69,23 +69,23 @@ def clear_failures(step: Step) -> Iterator[None]:
 
 
 def _is_canceled(step: Step) -> bool:
-    """Whether a person ended the run. Dagster takes any interrupt for a failure, which its policy retries."""
+    """Return True where a person ended the run. Dagster retries after any interrupt, by its policy."""
     run = step.context.instance.get_run_by_id(step.context.run.run_id)
     return run is not None and run.status in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
 def is_tried_again(error: ReleaseError, retries: int, seconds: float) -> TypeGuard[TransientError]:
-    """Whether an attempt that took so many `seconds`, after so many `retries`, is followed by another."""
+    """Return True where another attempt follows one of so many `seconds`, after so many `retries`."""
     return isinstance(error, TransientError) and retries < (1 if seconds > LONG_ATTEMPT else RETRIES)
 
 
 def wait_as_asked(
     error: TransientError, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
 ) -> ReleaseError:
-    """Wait for as long as the destination asks, telling so before; the error to fail this attempt with.
+    """Wait as long as the destination requires, and report that first; return the error of this attempt.
 
-    Where it asks for more than `LONGEST_WAIT`, that is a PermanentError which says from when on it can be
-    tried: a run must not sit for hours.
+    Where that is more than `LONGEST_WAIT`, the error is a PermanentError with the time of the next
+    attempt: a run must not sit for hours.
     """
     if error.wait > LONGEST_WAIT:
         when = datetime.now(UTC) + timedelta(seconds=error.wait)

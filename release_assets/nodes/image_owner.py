@@ -1,4 +1,4 @@
-"""Whose image a tag points to: somebody else's is never overwritten without a maintainer's word."""
+"""Refuse to overwrite an image that was not built from this release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from release_assets.text import one_line
 
 @dataclass(frozen=True)
 class Owner:
-    """What an image tag points to, and the commits that its images were built from."""
+    """The image that a tag points to, and the commits that its images were built from."""
 
     manifest: Manifest
     revisions: frozenset[str]  # "none" for an image that names no commit

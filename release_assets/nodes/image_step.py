@@ -1,4 +1,4 @@
-"""What the image nodes share: where an image comes from, where it goes, and which files are published."""
+"""Image nodes share this: where an image comes from, where it goes, and which files are published."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from release_assets.destinations import buildx, package_index
 from release_assets.destinations.git import Commit
+from release_assets.destinations.links import registry_page, source_url
 from release_assets.destinations.registry import Manifest, Registry, parse_repository
 from release_assets.distributions.store import sha256_of
 from release_assets.errors import PermanentError, TransientError
@@ -21,7 +22,6 @@ from release_assets.project import Image, Project, is_loopback
 from release_assets.rules.declared_version import license_in_pyproject, page_in_pyproject
 from release_assets.rules.image_labels import image_annotations, image_labels
 from release_assets.rules.image_tags import published_versions
-from release_assets.rules.links import registry_page, source_url
 from release_assets.rules.tags import rebuild_tags
 from release_assets.rules.wheel_tags import is_for_platform
 from release_assets.secrets import read_secret, read_secrets
@@ -32,7 +32,7 @@ PULL = "release_assets/pull"  # run tag of a person: "true" asks the registry fo
 
 
 def reason_for(run_tags: Mapping[str, str]) -> str:
-    """Why an image is built, by the tags of the run."""
+    """Return why an image is built, by the tags of the run."""
     if reason := run_tags.get(REASON):
         return reason
     if rebuild := run_tags.get(REBUILD_TAG):
@@ -146,7 +146,7 @@ def published_files(step: Step, scratch: Path, platform: str) -> Path:
     Of the wheels, those for the platform and pure ones.
 
     From the store where it holds the same bytes, else downloaded: the images of a release that was made
-    elsewhere are built all the same. Empty where nothing is published.
+    elsewhere are built, too. Empty where nothing is published.
     Raises TransientError or PermanentError where the release is ours and the index lacks a file of it.
     """
     folder = scratch / "dist"

@@ -12,10 +12,10 @@ from typing import Any
 
 import dagster as dg
 
+from release_assets.destinations.links import package_home, registry_page, source_url
 from release_assets.destinations.registry import parse_repository
 from release_assets.errors import PermanentError
 from release_assets.project import Project
-from release_assets.rules.links import package_home, registry_page, source_url
 from release_assets.text import redact, size_text
 
 DIGEST = re.compile(r"(sha256:)?([0-9a-f]{64})")

@@ -21,7 +21,7 @@ Half = Literal["package", "images"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a node leaves behind in the event log: the content's digest, and what a maintainer looks at.
+    """The record of a node in the event log: the content's digest, and what a maintainer looks at.
 
     `checks` is what each of the node's checks found, by its name.
     """

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from release_assets.checks.distribution import TWINE_CHECK, twine_check
 from release_assets.destinations import buildx
 from release_assets.destinations.registry import parse_repository
 from release_assets.distributions.store import CheckedFile, Distribution
@@ -19,6 +18,7 @@ from release_assets.nodes.distribution import checked_file, published_instead
 from release_assets.nodes.metadata import table
 from release_assets.nodes.node import Recorded
 from release_assets.nodes.step import Step
+from release_assets.nodes.twine_check import TWINE_CHECK, twine_check
 from release_assets.project import TriedWheels
 from release_assets.rules.wheel_tags import linux_platform
 from release_assets.secrets import read_secret

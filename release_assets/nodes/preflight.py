@@ -48,7 +48,7 @@ class Need:
     """Something that a release needs, and how to find out whether it has it."""
 
     what: str
-    secrets: tuple[str, ...]  # the variables whose values are nobody's business
+    secrets: tuple[str, ...]  # the variables whose values are secret
     ask: Callable[[], str]  # says what is well, or raises a ReleaseError; its requests change nothing
     has_others: bool = False  # one of several image repositories: an outage of one holds up none
 
@@ -60,7 +60,7 @@ def needs(project: Project, channel: Channel, *, index: bool = True, hub: bool =
     found: list[Need] = []
     if index:
         name = "test_index" if channel is Channel.TEST else "index"
-        # An identity is no variable that somebody sets.
+        # An identity is not a variable that somebody sets.
         reading = [target.read_token_env] if target.read_token_env is not None else []
         own = reading if target.trusted_publishing else target.secret_variables
         found.append(Need(name, tuple(own), lambda: _ask_index(target)))
@@ -148,7 +148,7 @@ def check_destinations(step: Step, *, index: bool = True, hub: bool = True) -> l
 
 
 def _is_uploaded(step: Step) -> bool:
-    """Whether the index serves all files that were built from the tag's commit."""
+    """Return True where the index serves all files that were built from the tag's commit."""
     made = [step.store.files(node) for node in step.project.package.distributions]
     kept = [found for files in made for found in files]
     if not all(made) or {found.commit for found in kept} != {step.release.commit}:
@@ -159,7 +159,7 @@ def _is_uploaded(step: Step) -> bool:
 
 
 def _is_public(step: Step) -> bool:
-    """Whether this Dagster has published what comes after the index: a test release has nothing on GitHub."""
+    """Return True where GitHub's release is recorded, or the release is a test, which has none."""
     return step.release.channel is Channel.TEST or step.is_materialized("github_release")
 
 

@@ -1,4 +1,4 @@
-"""What a check of the graph declares, and what it found. The node that made the thing reports both."""
+"""The declaration of a check of the graph, and its result. The node that made the thing reports both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found: `ok`, or how bad it is; what and where in words, and what to do about it."""
+    """The result of a check: `ok`, or how bad it is; what and where in words, and what to do about it."""
 
     state: Literal["ok", "warning", "error"]
     words: str

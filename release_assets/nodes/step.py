@@ -36,7 +36,7 @@ class Step:
 
     @cached_property
     def secrets(self) -> list[str]:
-        """What nobody may see, whoever says it: the values of all variables that the YAML names for secrets.
+        """The values that nobody may see: those of all variables that the YAML names for secrets.
 
         No field, so that a step which somebody prints does not show them.
         """
@@ -79,7 +79,7 @@ class Step:
 
     @cached_property
     def store(self) -> DistributionStore:
-        """Where the release's sdist and wheel are kept."""
+        """Return the store where the release's sdist and wheel are kept."""
         root = os.environ.get("RELEASE_ASSETS_STORE") or str(self._local_folder / "distributions")
         return DistributionStore(open_root(root), self.project.project, self.tag.name)
 
@@ -166,7 +166,7 @@ class Step:
         return self._sources[commit, name]
 
     def has_secret(self, *variables: str) -> bool:
-        """Whether any of the variables is set."""
+        """Return True where any of the variables is set."""
         return bool(read_secrets(variables))
 
     def secret(self, variable: str, purpose: str) -> str:
@@ -204,7 +204,7 @@ class Step:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
-            if path.exists():  # a build has closed folders to us, which are ours all the same
+            if path.exists():  # a build has closed folders to us, which are ours
                 for folder, _, _ in os.walk(path):
                     Path(folder).chmod(0o700)
                 shutil.rmtree(path, ignore_errors=True)

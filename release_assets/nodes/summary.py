@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 from packaging.version import Version
 
+from release_assets.destinations.links import registry_page
 from release_assets.destinations.registry import Manifest, parse_repository
 from release_assets.errors import ReleaseError
 from release_assets.nodes.alongside import alongside
@@ -24,7 +25,6 @@ from release_assets.nodes.image_step import image_name, observing_registry
 from release_assets.nodes.metadata import rows_of
 from release_assets.project import Image, Project
 from release_assets.rules.image_tags import floating_tags, image_tag
-from release_assets.rules.links import registry_page
 from release_assets.rules.tags import Channel
 from release_assets.text import one_line
 

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from release_assets.destinations.git import Mirror
+from release_assets.destinations.links import web_url
 from release_assets.errors import PermanentError
 from release_assets.notes.changelog import NAMES, section, without_heading
 from release_assets.notes.cliff import notes_from_commits
 from release_assets.notes.previous import previous_release
 from release_assets.project import Project
-from release_assets.rules.links import web_url
 from release_assets.rules.tags import Release
 
 # Where git-cliff looks for its configuration itself.

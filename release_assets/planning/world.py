@@ -12,8 +12,6 @@ from typing import TypeVar
 
 import dagster as dg
 
-from release_assets.assets.floating_tags import recorded_digests
-from release_assets.assets.version import check_declared_version
 from release_assets.destinations import git, package_index
 from release_assets.destinations.git_changes import changed_files
 from release_assets.destinations.package_index import IndexFile
@@ -22,8 +20,10 @@ from release_assets.destinations.release_hosts import release_host
 from release_assets.destinations.releases import PublishedRelease
 from release_assets.errors import PermanentError, ReleaseError
 from release_assets.nodes.approval import recorded_approval, subject_of
+from release_assets.nodes.declared_version import check_declared_version
 from release_assets.nodes.image_holders import REVISION, labels_of, observe_pointers
 from release_assets.nodes.image_step import image_source, observing_registry
+from release_assets.nodes.recorded_digests import recorded_digests
 from release_assets.nodes.step import Step
 from release_assets.notes.previous import previous_release
 from release_assets.notes.source import release_notes

@@ -1,4 +1,4 @@
-"""Which image tags a release earns, and which floating tags it may move. Pure: values in, values out."""
+"""The image tags that a release gets, and the floating tags that it may move. Pure: values in, values out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def image_tag(version: Version, channel: Channel) -> str:
     """Return the tag that does not float: `1.2.3`, or `test-1.2.3` for a test release.
 
     It has three numbers at least, so that the image of release 1.2 is `1.2.0`: `1.2` is a floating tag.
-    An epoch's `!` is no character of image tags (distribution spec) and becomes `-`.
+    An epoch's `!` is not allowed in image tags (distribution spec) and becomes `-`.
     """
     epoch = f"{version.epoch}-" if version.epoch else ""
     numbers = [str(number) for number in (*version.release, 0, 0)[: max(3, len(version.release))]]
@@ -68,12 +68,12 @@ def why_none(channel: Channel) -> str:
 
 
 def is_in_series(version: Version, series: tuple[int, ...]) -> bool:
-    """Whether a version competes for the floating tag of this series."""
+    """Return True where a version competes for the floating tag of this series."""
     return (version.epoch, version.major, version.minor)[: len(series)] == series
 
 
 def holders(release: Release, published: Iterable[Version]) -> dict[str, Version]:
-    """Who each floating tag of `release` belongs to, among the published versions of its channel.
+    """Return the version that each floating tag of `release` belongs to, among those of its channel.
 
     `published` are the versions whose images are complete in the registry; the release's own is one of
     them by the time it asks. A tag moves to the release only where the answer is the release itself.

@@ -1,4 +1,4 @@
-"""Tags that name a commit which another tag releases: `v1` and `v1.2` beside `v1.2.3`. Pure."""
+"""Tags that name a commit which another tag releases: `v1` and `v1.2` next to `v1.2.3`. Pure."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def overtaken(new: Iterable[str], known: Iterable[str], patterns: TagPatterns) -
 def _prefixes(version: Version) -> Iterator[tuple[int, ...]]:
     """Yield the shorter versions that a tag which moves with this one may have, without epochs.
 
-    A candidate is promoted unchanged: v2.0 beside v2.0.0rc1 is the release, and v2 beside v2.1.0rc1 is not.
+    A candidate is promoted unchanged: v2.0 is the release of v2.0.0rc1, and v2 is not that of v2.1.0rc1.
     """
     for length in range(1, len(version.release)):
         if not version.is_prerelease or any(version.release[length:]):

@@ -14,7 +14,7 @@ VERSION_LENGTH_LIMIT = 80
 
 
 class TagKind(StrEnum):
-    """What somebody who pushes the tag wants."""
+    """The purpose of a tag."""
 
     RELEASE = "release"
     TEST = "test"
@@ -22,7 +22,7 @@ class TagKind(StrEnum):
 
 
 class Channel(StrEnum):
-    """Who a release is for, which decides where it goes and what it may move."""
+    """The audience of a release, which decides where it goes and what it may move."""
 
     STABLE = "stable"
     PRERELEASE = "prerelease"
@@ -31,7 +31,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True)
 class TagPatterns:
-    """How a project names its tags: each pattern holds `{version}` once."""
+    """The names of a project's tags: each pattern holds `{version}` once."""
 
     release: str = "v{version}"
     test: str = "test-v{version}"

@@ -1,4 +1,4 @@
-"""What PyPI and TestPyPI accept, beyond what every package index does: Warehouse's rules. Pure."""
+"""Warehouse's rules: what PyPI and TestPyPI accept, beyond what every package index does. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a release tag that moved is a new attempt: only as long as nothing of its version is published."""
+"""Decide whether a moved release tag is a new attempt: only while nothing of its version is published."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refusal(move: Move, published: Sequence[str], was_tried: bool) -> str | None
     """Return why a moved tag is not released again, or None where it is.
 
     `published` says where something of the version is. A tag from before the first look, which was never
-    tried here, is only released where it is the newest: whoever rewrites the history moves all tags at once.
+    tried here, is only released where it is the newest: who rewrites the history moves all tags at once.
     """
     moved = f"{move.tag} moved from commit {move.before} to {move.after} and is not released again"
     if published:
@@ -46,7 +46,7 @@ def refusal(move: Move, published: Sequence[str], was_tried: bool) -> str | None
 
 
 class Attempts:
-    """What has become of a project's tags so far, here and at the destinations."""
+    """The fate of a project's tags so far, here and at the destinations."""
 
     def __init__(self, project: Project, release_job: str) -> None:
         self.project = project

@@ -54,7 +54,7 @@ class Cursor(BaseModel):
 
 @dataclass(frozen=True)
 class ImagesDue:
-    """Which releases get their images now, and which are looked at again on the next tick."""
+    """The releases that get their images now, and those of the next tick."""
 
     launch: list[str]
     waiting: list[str]
@@ -246,7 +246,7 @@ def github_releases(
 
 
 def _follows(sdist: int | None, recorded: Sequence[int | None]) -> bool:
-    """Whether a newer sdist than the newest release's is there: its release is under way, or has failed."""
+    """Return True for an sdist newer than the newest release's: its release is under way, or has failed."""
     published, _, built = recorded
     return sdist is not None and sdist > max(published or 0, built or 0)
 

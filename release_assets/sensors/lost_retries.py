@@ -20,7 +20,7 @@ LONGEST = timedelta(days=1)
 
 
 def is_lost_retry(run: dg.DagsterRun, ended: float, newest: str, now: float) -> bool:
-    """Whether nobody goes on with a failed run, though Dagster said that it would.
+    """Return True where nothing continues a failed run, though Dagster announced a retry.
 
     Dagster writes the failure before the promise (the tag will_retry), and looks at each failure only once: a
     look between the two, or a daemon killed then, finds no promise to keep. `ended` and `now` are seconds

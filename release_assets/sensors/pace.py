@@ -1,4 +1,4 @@
-"""How often sensors tick: as often as Dagster can, and less often where many projects share a daemon."""
+"""The pace of sensors: as often as Dagster can, and less often where many projects share a daemon."""
 
 from __future__ import annotations
 

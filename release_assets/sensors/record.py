@@ -1,4 +1,4 @@
-"""What a sensor remembers: kept in Dagster's database, and only named by the cursor.
+"""The record of a sensor: kept in Dagster's database, and only named by the cursor.
 
 Dagster writes the cursor into the row of every tick. 2,000 tags would be 107 kB in each.
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 
 class Place(BaseModel):
-    """Where a record is, and a digest that shows whether it is still the one that was written."""
+    """The place of a record, and a digest that shows whether it is still the one that was written."""
 
     slot: int
     digest: str

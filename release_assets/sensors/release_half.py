@@ -1,4 +1,4 @@
-"""Why the images of a published release must wait: its tag's release run has not succeeded yet."""
+"""Hold up the images of a published release until its tag's release run has succeeded."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def why_it_waits(
 
 
 class ReleaseHalf:
-    """What the release job and its sensor have done for a project's tags."""
+    """The work of the release job and its sensor for a project's tags."""
 
     def __init__(self, project: Project, release_job: str) -> None:
         self.project = project

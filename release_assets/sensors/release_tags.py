@@ -49,7 +49,7 @@ class Rebuild:
 
 @dataclass
 class TagChanges:
-    """What a look at the remote asks for, in the order of the versions."""
+    """The runs that a look at the remote leads to, in the order of the versions."""
 
     partitions: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
@@ -204,7 +204,7 @@ def release_tags(
         abandoned = [tag for tag in gone if attempts.is_abandoned(instance, tag, after.tags[tag])]
         for tag in abandoned:
             changes.remarks.append(f"{tag} is gone, and nothing of it is published: its partition is removed")
-            # It is new when it comes back: whoever deletes a tag and pushes it again means it.
+            # It is new when it comes back: a person who deletes a tag and pushes it again means it.
             del after.tags[tag]
             after.attempts[tag] = after.attempts.get(tag, 1) + 1
 

@@ -1,4 +1,4 @@
-"""What a tick says."""
+"""The words of a tick."""
 
 from __future__ import annotations
 

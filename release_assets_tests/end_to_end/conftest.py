@@ -67,7 +67,7 @@ class Dagster:
         return {name: value.value for name, value in record.asset_materialization.metadata.items()}
 
     def errors(self, run: dg.DagsterRun) -> str:
-        """What the failed steps of a run say."""
+        """Return the errors of a run's failed steps."""
         records = self.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
         return "\n".join(record.event_log_entry.user_message for record in records.records) + "\n".join(
             str(event.step_failure_data.error)

@@ -188,7 +188,7 @@ def test_no_secret_shows_in_containers_database_volumes_or_logs(deployment: Depl
     assert any("4.0.0" in log for log in logs)
 
 
-def test_a_release_survives_kills_of_its_container_and_the_database(
+def test_a_release_survives_kills_of_container_and_database(
     own_sandbox: Sandbox, deployment: Deployment
 ) -> None:
     commit = own_sandbox.project.release("4.0.1")
@@ -213,7 +213,7 @@ def test_a_release_survives_kills_of_its_container_and_the_database(
     assert_released_once(own_sandbox, "4.0.1")
 
 
-def test_a_release_survives_that_everything_is_killed_in_each_half(
+def test_a_release_survives_kills_of_everything_in_each_half(
     own_sandbox: Sandbox, deployment: Deployment, registry: Registry
 ) -> None:
     commit = own_sandbox.project.release("4.0.2")
@@ -294,7 +294,7 @@ def caddy(deployment: Deployment, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def test_a_proxy_asks_for_a_password_and_refuses_mutations_by_get(caddy: str) -> None:
+def test_a_proxy_requires_a_password_and_no_mutations_by_get(caddy: str) -> None:
     login = ("maintainer", PASSWORD)
     query = {"query": "{ version }"}
     graphql = f"{caddy}/graphql"

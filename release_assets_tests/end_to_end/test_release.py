@@ -144,10 +144,10 @@ def test_a_run_has_a_step_for_each_node_only(dagster: Dagster, half: str, nodes:
     assert steps == {f"{PROJECT}__{node}" for node in nodes}
 
 
-def test_what_happens_without_the_daemon_is_released_when_it_is_back_once_each(
+def test_tags_pushed_without_the_daemon_are_released_later_once(
     sandbox: Sandbox, dagster: Dagster, registry: Registry
 ) -> None:
-    """Two tags at the same time, a back-patch among them, and a tag that is no version."""
+    """Two tags at the same time, a back-patch among them, and a tag that is not a version."""
     for version in ("4.0.1", "3.9.9"):
         commit = sandbox.project.release(version)
         sandbox.project.push_tag(f"v{version}", commit)

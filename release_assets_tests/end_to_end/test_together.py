@@ -66,7 +66,7 @@ def test_two_daemons_and_two_tags_at_once(
             assert [words_of_failures(instance) for instance in instances] == ["", ""]
             time.sleep(1)
 
-    # setuptools packs every sdist otherwise: whoever came first is the one that everybody has.
+    # setuptools packs every sdist otherwise: the first one is the one that everybody has.
     assert set(maintainer.served()) == {
         file
         for version in ("2.0.0", "1.9.1")

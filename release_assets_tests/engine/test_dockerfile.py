@@ -105,7 +105,7 @@ def test_its_user_has_no_rights_but_on_its_own_folder(run: Run) -> None:
     assert run("cat", "dagster.yaml") == (ROOT / "dagster.yaml").read_text().strip()
 
 
-def test_exactly_the_locked_versions_are_installed_and_nothing_for_tests(run: Run) -> None:
+def test_exactly_the_locked_versions_are_installed_without_tests(run: Run) -> None:
     program = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
     found = {Requirement(word) for word in run("python", "-c", program).split()}
     installed = {canonicalize_name(each.name): str(each.specifier) for each in found}
@@ -129,7 +129,7 @@ def test_exactly_the_locked_versions_are_installed_and_nothing_for_tests(run: Ru
     assert extras & set(installed) == set()
 
 
-def test_neither_the_authorities_of_the_build_nor_a_secret_stay_inside(builds: Builds, run: Run) -> None:
+def test_neither_build_authorities_nor_secrets_stay_inside(builds: Builds, run: Run) -> None:
     assert run("sh", "-c", "ls -A /run/secrets 2>/dev/null || true") == ""
     shown = builds.engine.docker("image", "inspect", "-f", "{{json .Config.Env}}", IMAGE, timeout=60)
     names = {setting.partition("=")[0] for setting in json.loads(shown)}
@@ -137,7 +137,7 @@ def test_neither_the_authorities_of_the_build_nor_a_secret_stay_inside(builds: B
     assert names - of_pythons_own_image == {"DAGSTER_HOME", "PATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV"}
 
 
-def test_the_code_server_becomes_healthy_and_serves_the_projects_jobs(builds: Builds, run: Run) -> None:
+def test_the_code_server_becomes_healthy_and_serves_jobs(builds: Builds, run: Run) -> None:
     deadline = time.monotonic() + HEALTHY_SECONDS
     state = ""
     while state != "healthy" and time.monotonic() < deadline:

@@ -28,7 +28,7 @@ def build_sdist(*arguments):
 """
 
 
-def test_a_stack_that_was_killed_in_a_build_releases_after_its_restart(
+def test_a_stack_killed_in_a_build_releases_after_its_restart(
     new: NewMaintainer,
     package_stands: Stands,
     tmp_path: Path,
@@ -64,7 +64,7 @@ def test_a_stack_that_was_killed_in_a_build_releases_after_its_restart(
     assert list(maintainer.github_releases()) == ["v1.0.0"]
 
 
-def test_a_daemon_that_is_killed_in_the_middle_of_a_tick_releases_each_tag_once(
+def test_a_daemon_killed_in_a_tick_releases_each_tag_once(
     new: NewMaintainer,
     package_stands: Stands,
     tmp_path: Path,

@@ -67,7 +67,7 @@ def test_each_worker_is_a_process_that_imports_nothing(workers: RunWorkers, tmp_
     assert (tmp_path / "log").read_text().count(f"dagster, version {dg.__version__}") == 2
 
 
-def test_without_the_process_that_forks_them_there_are_no_workers(workers: RunWorkers) -> None:
+def test_without_the_forking_process_there_are_no_workers(workers: RunWorkers) -> None:
     workers.end()
     with pytest.raises(WorkersError, match="no run worker was forked"):
         workers.start(["--version"])
@@ -83,7 +83,7 @@ def test_an_upgrade_is_seen_and_nothing_else(tmp_path: Path, monkeypatch: pytest
     assert code_version() != before
 
 
-def test_the_tags_of_a_run_that_is_retried_name_no_worker_of_the_retry() -> None:
+def test_a_retried_runs_tags_name_no_worker_of_the_retry() -> None:
     elsewhere = {"boot": "another", "processes": "pid:[1]", "place": ""}
     tags = {WORKER: json.dumps({"run": "first", "machine": elsewhere, "pid": 1, "since": 0.0})}
     first = recorded_worker(dg.DagsterRun(job_name="job", run_id="first", tags=tags))

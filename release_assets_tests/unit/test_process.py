@@ -63,10 +63,10 @@ def is_beating(directory: Path) -> bool:
     return (directory / "beats").stat().st_size > before
 
 
-# What a child says
+# What a child prints
 
 
-def test_standard_output_is_returned_and_both_streams_are_followed() -> None:
+def test_standard_output_is_returned_and_both_streams_followed() -> None:
     lines: list[str] = []
     output = run(
         ["sh", "-c", "echo one; echo two >&2; printf three"],
@@ -175,7 +175,7 @@ def test_a_child_that_closes_its_output_is_ended_all_the_same() -> None:
 def test_a_silent_child_is_ended_before_its_time() -> None:
     with pytest.raises(CommandTimedOutError) as caught:
         run(["sh", "-c", "echo begun; sleep 60"], env=environment(), timeout=60, silence=1)
-    assert caught.value.reason == "was ended after 1 s without a word"
+    assert caught.value.reason == "timed out: no output for 1 s"
 
 
 def test_a_child_that_talks_now_and_then_is_not_silent() -> None:
@@ -206,7 +206,7 @@ def test_what_a_child_started_goes_with_it_when_its_time_is_over(tmp_path: Path)
     assert not is_beating(tmp_path)
 
 
-def test_what_a_child_leaves_behind_goes_with_it_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_childs_own_children_end_with_it_without_a_wait(tmp_path: Path) -> None:
     started = time.monotonic()
     assert python(START_A_BEAT + "print('done')", directory=tmp_path) == "done\n"
     assert time.monotonic() - started < 5

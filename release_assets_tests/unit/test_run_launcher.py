@@ -23,7 +23,7 @@ def test_a_worker_that_lives_is_alive(worker: subprocess.Popen[bytes]) -> None:
     assert is_alive(worker.pid, started_before=time.time())
 
 
-def test_a_killed_worker_is_not_whether_somebody_has_waited_for_it_or_not(
+def test_a_killed_worker_is_dead_waited_for_or_not(
     worker: subprocess.Popen[bytes],
 ) -> None:
     started = time.time()

@@ -1,4 +1,4 @@
-"""What may be shown of words that are not ours: no secrets, nothing that drives a terminal."""
+"""Show only this of words that are not ours: no secrets, nothing that drives a terminal."""
 
 from __future__ import annotations
 

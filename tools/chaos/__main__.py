@@ -34,7 +34,7 @@ class Result:
     rows: list[Row]
     releases: list[Release]
     looks: int  # at floating tags, while releases were killed
-    wrong: list[str]  # beside what rows and releases say
+    wrong: list[str]  # besides what rows and releases say
 
     @property
     def is_whole(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is true of a release, asked of the stand-ins directly: what is lost, what is doubled, what leaked."""
+"""Judge a release by the stand-ins directly: what is lost, what is doubled, what leaked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _wrong_with_images(maintainer: Maintainer, version: str) -> list[str]:
 
 
 def incomplete(maintainer: Maintainer, manifest: Manifest) -> list[str]:
-    """Return what a manifest list lacks of the declared platforms, or has beside them."""
+    """Return what a manifest list lacks of the declared platforms, or has besides them."""
     images = platform_images(manifest) if manifest.is_index else {}
     declared = set(maintainer.attributes["image"].get("platforms", ["linux/amd64", "linux/arm64"]))
     wrong = [] if set(images) == declared else [f"lost: the manifest list has {sorted(images)}"]
@@ -70,7 +70,7 @@ def incomplete(maintainer: Maintainer, manifest: Manifest) -> list[str]:
 
 
 def count(wrong: Iterable[str], kind: str) -> int:
-    """How many of the findings are of a kind: lost, doubled or leaked."""
+    """Return how many of the findings are of a kind: lost, doubled or leaked."""
     return sum(f"{kind}:" in finding for finding in wrong)
 
 

@@ -38,7 +38,7 @@ HALVES = {
 }
 CONVERGE_SECONDS = 420.0
 # Within which a run whose worker died is retried: by Dagster, or by our sensor where Dagster lost it.
-RETRIED_SECONDS = {"true": 120.0, "false": 10.0}  # by what Dagster says in its tag will_retry
+RETRIED_SECONDS = {"true": 120.0, "false": 10.0}  # by the value of Dagster's tag will_retry
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Aim:
 
     @property
     def seconds(self) -> float:
-        """How long what it aims at takes, about."""
+        """Return about how many seconds its target lasts."""
         nodes = HALVES[self.half]
         return nodes[self.node] if self.node else sum(nodes.values())
 
@@ -216,7 +216,7 @@ class Lane:
         return None
 
     def _is_given_up(self, instance: dg.DagsterInstance, tag: str) -> bool:
-        """Whether the newest run has failed, and nobody has retried it: a maintainer's turn."""
+        """Return True where the newest run has failed, and nobody has retried it: a maintainer's turn."""
         ours = dg.RunsFilter(tags={"dagster/partition": tag})
         unfinished = dg.RunsFilter(tags={"dagster/partition": tag}, statuses=UNFINISHED)
         records = instance.get_run_records(ours, limit=1)

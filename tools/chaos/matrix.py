@@ -56,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of a cell."""
+    """The result of a cell."""
 
     cell: Cell
     outcome: str  # converged, failed clearly, or what is wrong

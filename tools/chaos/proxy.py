@@ -27,7 +27,7 @@ GARBAGE = b"<html>\x00\xff\xfe it works! \x1b[31m</html>"
 
 @dataclass
 class Fault:
-    """What goes wrong, from the first request on that `begins` is true for, for so many seconds."""
+    """A fault, from the first request on that `begins` is true for, for so many seconds."""
 
     kind: str
     begins: Callable[[str, str], bool]  # of a request's method and path
@@ -38,7 +38,7 @@ class Fault:
     hits: int = 0
 
     def applies(self, method: str, path: str) -> bool:
-        """Whether this request is hit; counts it."""
+        """Count the request, and return True where it is hit."""
         now = time.monotonic()
         if self.since is None:
             if not self.begins(method, path):
@@ -61,7 +61,7 @@ class Answer:
 
 
 class Proxy:
-    """Where it listens, and the fault that it plays at the moment."""
+    """Its address, and the fault that it plays at the moment."""
 
     def __init__(self, port: int, upstream: int, *, rewrite: bool) -> None:
         self.port = port

@@ -21,7 +21,7 @@ from tools.sandbox.stack import Stack
 
 
 class Outcome(BaseModel):
-    """What came of a run: the words of each node that failed for good, how often one was tried again."""
+    """The result of a run: the words of each node that failed for good, how often one was tried again."""
 
     success: bool
     failures: dict[str, str]

@@ -40,7 +40,7 @@ __all__ = ["Sandbox", "SandboxError", "sandbox"]
 
 @dataclass(frozen=True)
 class Sandbox:
-    """Where everything is, and the variables that a user would set to release to it."""
+    """The addresses of all servers, and the variables that a user would set to release to it."""
 
     project: SampleProject
     index: Index
@@ -113,7 +113,7 @@ def sandbox(state: Path, *, say: Callable[[str], None], compiled: bool = False) 
     with _torn_down_in_peace(say) as stack:
         temporary = tempfile.TemporaryDirectory(prefix="release-assets-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
-        # What starts within seconds starts beside the engine. Each gets a stack of its own before its thread
+        # What starts within seconds starts next to the engine. Each gets a stack of its own before its thread
         # starts, and the threads are waited for before those are closed: an interruption loses no server.
         beside = [stack.enter_context(ExitStack()) for _ in range(2)]
         threads = stack.enter_context(ThreadPoolExecutor())
@@ -163,7 +163,7 @@ def sandbox(state: Path, *, say: Callable[[str], None], compiled: bool = False) 
 
 
 def _no_proxy_for_loopback() -> dict[str, str]:
-    """Where there is a proxy, the variables that keep requests to the stand-ins away from it."""
+    """Return the variables, where there is a proxy, that keep requests to the stand-ins away from it."""
     if not {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} & set(os.environ):
         return {}
     known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")

@@ -26,7 +26,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 STOP_SECONDS = 20.0  # for dockerd to stop its containers; then its whole namespace is killed
 HUB_SILENCE_SECONDS = 15.0  # a Docker Hub that says nothing for so long cannot be reached
 
-# How the kernel recognises the foreign processor's programs (from QEMU's own table), and what runs them. `P`
+# How the kernel recognizes the foreign processor's programs (from QEMU's own table), and what runs them. `P`
 # passes the program's name on, `F` opens QEMU once, so that it is found from inside a container, too.
 _QEMU = "/usr/libexec/qemu-binfmt"
 _ELF = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
@@ -69,7 +69,7 @@ class Engine:
         return machine == f"{here.nodename} {here.release}"
 
     def can_pull(self, image: str) -> bool:
-        """Whether the engine gets `image` from its registry now; one it pulled before is not enough."""
+        """Return True where the engine can pull `image` now; one that it pulled before is not enough."""
         try:
             self.docker("pull", image, timeout=180, silence=HUB_SILENCE_SECONDS)
         except process.CommandFailedError:
@@ -82,7 +82,7 @@ def reachable_engine() -> Engine | None:
     env = _client_environment(**_named(("DOCKER_HOST", "DOCKER_CONTEXT")))
     try:
         process.run(["docker", "version", "--format", "{{.Server.Version}}"], env=env, timeout=15)
-        # Whoever builds uses a configuration folder of his own, in which the context would be unknown.
+        # A build uses a configuration folder of his own, in which the context would be unknown.
         endpoint = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
         return Engine(process.run(endpoint, env=env, timeout=15).strip(), own=False)
     except process.CommandFailedError:

@@ -24,7 +24,7 @@ class Index:
 
 @dataclass(frozen=True)
 class PackageIndexes:
-    """What stands in for PyPI (`index`) and for TestPyPI (`test_index`), and the token that both accept."""
+    """The stand-ins for PyPI (`index`) and for TestPyPI (`test_index`), and the token that both accept."""
 
     index: Index
     test_index: Index

@@ -82,7 +82,7 @@ def _program(folder: Path, port: int, htpasswd: str, say: Callable[[str], None])
 @contextlib.contextmanager
 def _container(engine: Engine, port: int, htpasswd: str) -> Iterator[None]:
     name = f"release-assets-registry-{secrets.token_hex(4)}"
-    # The password's hash goes through the environment; a file of ours might be out of reach of the engine,
+    # The password's hash goes through the environment; a file of ours might be invisible to the engine,
     # which can live in a virtual machine.
     script = 'printf %s "$HTPASSWD" > /htpasswd && exec registry serve /etc/docker/registry/config.yml'
     settings = {

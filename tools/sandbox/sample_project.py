@@ -1,4 +1,4 @@
-"""What the sandbox releases: PyPA's sampleproject from its sdist on PyPI, or a compiled package of ours."""
+"""The packages of the sandbox: PyPA's sampleproject from its sdist on PyPI, or a compiled package of ours."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def make_sample_project(folder: Path, *, state: Path) -> SampleProject:
             archive.extractall(unpacked, filter="data")
         (source,) = Path(unpacked).iterdir()
         source.rename(clone)
-    # What the build made is no source.
+    # Files that the build made are not sources.
     (clone / "PKG-INFO").unlink()
     (clone / "setup.cfg").unlink()
     shutil.rmtree(clone / "src" / f"{NAME}.egg-info")

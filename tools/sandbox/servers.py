@@ -1,4 +1,4 @@
-"""What every stand-in needs: a free port, a child that is waited for, an error that shows its log."""
+"""Every stand-in needs this: a free port, a child that is waited for, an error that shows its log."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def wait_until(is_so: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a server on loopback answers at `url` with anything but an error of its own."""
+    """Return True where a server on loopback answers at `url` with anything but an error of its own."""
     try:
         with loopback_session() as session:
             return session.get(url, timeout=2).status_code < 500

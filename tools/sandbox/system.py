@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from release_assets import process
 from tools.sandbox.servers import SandboxError
 
-# The program that is needed, and the Debian package that brings it. A program that is there counts, whoever
+# The program that is needed, and the Debian package that brings it. A program that is there counts, whatever
 # installed it: packages from elsewhere (docker-ce) are left alone.
 ENGINE = {
     "containerd": "containerd",
@@ -64,7 +64,7 @@ def environment(**needed: str) -> dict[str, str]:
 
 
 def find_program(name: str) -> Path | None:
-    """Where a program is; also one in /usr/sbin, and docker's plugins, which are on nobody's PATH."""
+    """Return the path of a program, also in /usr/sbin, or of docker's plugin, which is on nobody's PATH."""
     found = shutil.which(name, path=environment()["PATH"])
     if found is None and name.startswith("docker-"):
         plugins = os.pathsep.join(str(Path(folder).expanduser()) for folder in PLUGIN_FOLDERS)

@@ -1,4 +1,4 @@
-"""What builds: the engine that a builder, a docker context or nobody names, and what it can do."""
+"""The engine of a build: the one that a builder, a docker context or nobody names, and what it can do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ START_ENGINE = (
 
 @dataclass(frozen=True)
 class Engine:
-    """What builds: how it is called, where it is, and what it can do.
+    """An engine: how it is called, where it is, and what it can do.
 
     `docker` and `buildx` are the beginning of a command, with the options that choose it.
     """
@@ -91,7 +91,7 @@ def observe_engine(builder: str | None, env: Mapping[str, str]) -> Engine:
             ) from None
         raise TransientError(f"{name} cannot be used: {said}", START_ENGINE) from None
     platforms, native = inspected_platforms(description), native_platforms(description)
-    # An engine that is out of reach is an answer, too: exit status 0, with an error among the fields.
+    # An unreachable engine is an answer, too: exit status 0, with an error among the fields.
     unreachable = re.search(r"^\s*Error:\s*(.+)$", description, re.MULTILINE)
     if unreachable and not platforms:
         raise _engine_error(name, unreachable[1])
@@ -127,7 +127,7 @@ def _engine_error(name: str, said: str) -> ReleaseError:
             f"{name} is closed to this user: {said}",
             "Let the user of Dagster's runs use the engine: `usermod -aG docker USER`, then log in again.",
         )
-    return TransientError(f"{name} is out of reach: {said}", START_ENGINE)
+    return TransientError(f"{name} is unreachable: {said}", START_ENGINE)
 
 
 def _buildx_version(env: Mapping[str, str]) -> tuple[int, int]:
@@ -196,14 +196,14 @@ RUNS_ALSO = {"amd64": {"386"}, "arm64": {"arm"}}
 
 
 def is_emulated(engine: Engine, platform: str) -> bool:
-    """Whether QEMU has to run the platform; not so where the builder does not say what it is."""
+    """Return True where QEMU has to run the platform; False where the builder does not say what it is."""
     machines = {name.split("/")[1] for name in engine.native}
     runs = machines.union(*(RUNS_ALSO.get(machine, set()) for machine in machines))
     return bool(machines) and platform.split("/")[1] not in runs
 
 
 def runs_platform(platforms: frozenset[str], platform: str) -> bool:
-    """Whether one of the listed platforms is the wanted one; a variant (linux/amd64/v2) includes its base."""
+    """Return True where the platform is listed; a variant (linux/amd64/v2) includes its base."""
     wanted = normal_platform(platform)
     listed = {normal_platform(name) for name in platforms}
     return any(name == wanted or name.startswith(f"{wanted}/") for name in listed)

@@ -41,7 +41,7 @@ class PushError(ReleaseError):
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What was pushed, and what it took."""
+    """The image that was pushed, and the times of its build."""
 
     digest: str
     runnable_digest: str  # of the image itself, where `digest` is that of an index with its attestations
@@ -73,8 +73,8 @@ def build(
 ) -> BuildResult:
     """Build and push an image; `log` gets the progress as it happens, without the `secrets`.
 
-    `timeout` and `silence` are seconds: in all, and without a word from buildx. A push that stands still is
-    given up after the bound for it, since BuildKit itself would wait for the registry for ever.
+    `timeout` and `silence` are seconds: in all, and without output of buildx. A push without progress is
+    ended after the bound for it, since BuildKit itself would wait for the registry without end.
     Raises PermanentError or TransientError with the failing step's name and the end of its output; PushError
     where one of several repositories did not accept the image.
     """
@@ -153,7 +153,7 @@ NOT_REWRITTEN = (
 
 
 def cache_warning(request: BuildRequest, engine: Engine, progress: Progress) -> str | None:
-    """Why the cache is not kept for the next build; None where it is, or where nobody asked for it."""
+    """Return why the cache is not kept for the next build; None where it is, or where nobody asked for it."""
     if request.used_cache == "none":
         return None
     if not engine.exports_cache:
@@ -163,7 +163,7 @@ def cache_warning(request: BuildRequest, engine: Engine, progress: Progress) -> 
 
 
 def _pushed_digest(metadata: Path, request: BuildRequest) -> str:
-    """Return what buildx says it pushed; containerimage.config.digest is the same with containerd's store."""
+    """Return the pushed digest; with containerd's store, containerimage.config.digest is the same."""
     try:
         return str(json.loads(metadata.read_text())["containerimage.digest"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What buildx reports as it builds: readable lines, and what each step took."""
+"""Read what buildx reports as it builds: readable lines, and the seconds of each step."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Progress:
         ]
 
     def failure(self) -> Failure | None:
-        """Why the build failed, by its last `ERROR:` and by the part that says the same; None without one."""
+        """Return why the build failed, by its last `ERROR:` and the part that quotes it; None without one."""
         said = next((line for line in reversed(self._text) if line.startswith("ERROR: ")), None)
         failed = [
             vertex
@@ -242,16 +242,16 @@ class Progress:
         ]
 
     def rewrote_timestamps(self) -> bool:
-        """Whether BuildKit gave the files in the layers SOURCE_DATE_EPOCH for a time that is later."""
+        """Return True where BuildKit replaced later times of files in layers with SOURCE_DATE_EPOCH."""
         return any(name.startswith("rewriting layers with source-date-epoch") for _, name in self._statuses)
 
     def cache_export_error(self) -> str | None:
-        """Why the cache was not exported; None where it was."""
+        """Return why the cache was not exported; None where it was."""
         errors = (v.error for v in self._vertexes.values() if v.name.startswith("exporting cache"))
         return next((_printable(error) for error in errors if error), None)
 
     def from_images(self) -> list[BaseImage]:
-        """Return the images that were built from, where buildx says the digest: not of named contexts."""
+        """Return the images that were built from, where buildx reports the digest: not of named contexts."""
         names = (vertex.name for vertex in self._vertexes.values())
         found = (re.fullmatch(r"(?:\[[^\]]*\] )?FROM (\S+?)@(sha256:[0-9a-f]{64})", name) for name in names)
         return list(dict.fromkeys(BaseImage(match[1], match[2]) for match in found if match))

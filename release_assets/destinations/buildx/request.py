@@ -1,4 +1,4 @@
-"""What is built: one platform's image, and the arguments that buildx gets for it."""
+"""The request of a build: one platform's image, and the arguments that buildx gets for it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class BuildRequest:
 
     @property
     def reference(self) -> str:
-        """Where the image is pushed to."""
+        """Return the reference that the image is pushed to."""
         return self.repository.reference(self.tag)
 
     @property
@@ -137,7 +137,7 @@ def build_arguments(request: BuildRequest, metadata: Path, engine: Engine) -> li
         "--metadata-file", str(metadata),
     ]  # fmt: skip
     if engine.exports_cache:
-        # BuildKit takes an empty `push` for true, and such a buildx does not see it: so only BuildKit pushes.
+        # BuildKit reads an empty `push` as true, and such a buildx does not see it: so only BuildKit pushes.
         # Docker's own second push points the tag to the image and its attestations, before the index again.
         push = "" if engine.pushes_twice else "true"
         output = f"type=image,push={push}"

@@ -97,7 +97,7 @@ class Mirror:
 
     def read_bytes(self, commit: str, path: str) -> bytes | None:
         """Return a file in a commit as it is, None where there is no such file."""
-        path = PurePosixPath(path).as_posix()  # git knows no a//b and no a/./b
+        path = PurePosixPath(path).as_posix()  # git rejects a//b and a/./b
         if not self.git("ls-tree", commit, "--", path).startswith("100"):
             return None
         # Every byte is a character of Latin-1, and comes back as the same byte.
@@ -116,7 +116,7 @@ class Mirror:
 
         Every machine gets the same bytes, modes and, but for `tags` without `whole`, the same times. Without
         `tags` there is no `.git`. With them there is one that shows these tags; where it is not `whole`, its
-        objects stay in the mirror, to which a link beside `directory` leads. It is never an archive:
+        objects stay in the mirror, to which a link next to `directory` leads. It is never an archive:
         `export-ignore` hides files.
         Raises PermanentError where a file is in Git LFS and cannot be had.
         """
@@ -160,7 +160,7 @@ class Mirror:
     def fetch_tags(self, wanted: Mapping[str, str], *, again: bool = False) -> dict[str, MirroredTag]:
         """Return the mirror's tags; fetch first where one of `wanted` (tag → commit) is missing or moved.
 
-        With `again`, always fetch: a tag that is signed anew points to the same commit.
+        With `again`, always fetch: a tag that is signed again points to the same commit.
         """
 
         def is_stale(there: Mapping[str, MirroredTag]) -> bool:
@@ -231,7 +231,7 @@ class Mirror:
         if (self.path / "HEAD").is_file():
             if self.git("rev-parse", "--show-object-format").strip() == object_format:
                 return
-            shutil.rmtree(self.path)  # the remote was made anew in the other format
+            shutil.rmtree(self.path)  # the remote was created again in the other format
         command.run_local(
             "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", self.path,
             remote=self.remote,

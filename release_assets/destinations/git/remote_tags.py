@@ -54,7 +54,7 @@ def _refuse_what_is_no_git(remote: str) -> None:
     kind = answer.headers.get("content-type", "")
     if answer.status == 200 and not kind.startswith(("application/x-git-", "text/plain")):
         raise TransientError(
-            f"{remote} answered something that is no git repository ({one_line(kind) or 'no content type'})",
+            f"{remote} is not a git repository: its content type is {one_line(kind) or 'missing'}",
             "Look whether a proxy stands before it; the next attempt asks again.",
         )
 

@@ -21,7 +21,7 @@ from release_assets.destinations.http.exchange import Answer
 class KeptConnection:
     """Asks one server over one connection, and makes a new one where that has failed.
 
-    It reports no failures: whoever gets None asks again with an exchange, whose errors are for people.
+    It reports no failures: who gets None repeats the request with an exchange, whose errors are for people.
     """
 
     def __init__(self) -> None:

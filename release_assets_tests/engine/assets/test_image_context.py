@@ -121,7 +121,7 @@ def test_an_image_that_asks_for_git_gets_all_of_it(author: Maintainer, tmp_path:
     assert git("-C", source, "tag", "--points-at", "HEAD") == "v1.0.0"
 
 
-def test_a_repository_around_the_temporary_folder_is_not_recorded(
+def test_a_repository_around_the_temporary_folder_is_ignored(
     author: Maintainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around = Repository(tmp_path / "around")

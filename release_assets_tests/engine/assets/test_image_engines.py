@@ -70,11 +70,11 @@ def maintainer(new: NewMaintainer, image_stands: Stands) -> Maintainer:
 
 
 def build_records(engine: Engine) -> str:
-    """What the engine's BuildKit remembers of its builds."""
+    """Return what the engine's BuildKit remembers of its builds."""
     return engine.docker("buildx", "du", "--verbose", timeout=60)
 
 
-def test_a_platform_is_built_by_its_builder_and_the_other_by_dockers_own(
+def test_each_platform_is_built_by_its_builder_or_dockers_own(
     maintainer: Maintainer, engine: Engine, far: Engine
 ) -> None:
     maintainer.attributes["image"]["builders"] = {"linux/arm64": "far"}
@@ -123,7 +123,7 @@ def layers(maintainer: Maintainer, digest: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("far")
-def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(maintainer: Maintainer) -> None:
+def test_an_unreachable_builder_is_named_or_replaced(maintainer: Maintainer) -> None:
     wanted = build_request(platform="linux/arm64", builder="away", emulate_unreachable=False)
     with buildx.docker_environment(parse_repository("owner/name"), None, None) as env:
         with pytest.raises(TransientError) as raised:
@@ -131,7 +131,7 @@ def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(ma
         with pytest.raises(PermanentError, match="the builder awya does not exist"):
             buildx.choose_engine("awya", env, emulate_unreachable=True)
     problem = (
-        "the builder away is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
+        "the builder away is unreachable: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
         "Is the docker daemon running?"
     )
     assert raised.value.problem == problem
@@ -148,9 +148,7 @@ def test_a_builder_that_is_away_is_named_or_replaced_where_the_yaml_allows_it(ma
 
 @pytest.mark.usefixtures("far")
 @pytest.mark.parametrize("cache", ["registry", "local"])
-def test_after_a_change_of_code_alone_four_of_five_steps_come_from_the_cache_on_any_engine(
-    maintainer: Maintainer, cache: str
-) -> None:
+def test_a_change_of_code_leaves_four_of_five_steps_cached(maintainer: Maintainer, cache: str) -> None:
     image = maintainer.attributes["image"]
     image["cache"] = cache
     dockerfile = WELL_WRITTEN.format(mark=maintainer.name)

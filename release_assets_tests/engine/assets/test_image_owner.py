@@ -7,7 +7,7 @@ from release_assets_tests.maintainer import NewMaintainer, Stands
 FROM_NOTHING = "FROM scratch\nCOPY README.md /\n"
 
 
-def test_an_image_tag_of_somebody_else_is_refused_with_both_commits_until_a_rebuild_tag_replaces_it(
+def test_an_image_of_another_commit_is_refused_until_a_rebuild(
     new: NewMaintainer, image_stands: Stands
 ) -> None:
     maintainer = new(image_stands, dockerfile=FROM_NOTHING)
@@ -35,7 +35,7 @@ def test_an_image_tag_of_somebody_else_is_refused_with_both_commits_until_a_rebu
     assert maintainer.digest("2.0.0") != theirs.digest
 
 
-def test_a_release_tag_that_moved_after_its_image_was_pushed_is_refused_with_both_commits(
+def test_a_tag_that_moved_after_the_push_of_its_image_is_refused(
     new: NewMaintainer, image_stands: Stands
 ) -> None:
     maintainer = new(image_stands, dockerfile=FROM_NOTHING)

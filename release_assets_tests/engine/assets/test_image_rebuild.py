@@ -8,7 +8,7 @@ from release_assets.process import run
 from release_assets_tests.maintainer import NewMaintainer, Stands
 
 
-def test_a_rebuild_takes_the_fresh_base_and_records_what_was_and_what_is(
+def test_a_rebuild_uses_the_fresh_base_and_records_both_digests(
     new: NewMaintainer, image_stands: Stands
 ) -> None:
     maintainer = new(image_stands, dockerfile="FROM scratch\nCOPY README.md /base\n")

@@ -129,9 +129,7 @@ def said_by(instance: dg.DagsterInstance, run: str) -> str:
     return "\n".join(entry.user_message for entry in instance.all_logs(run))
 
 
-def test_a_run_that_is_terminated_stops_build_and_push_and_leaves_no_process(
-    maintainer: Maintainer, tmp_path: Path
-) -> None:
+def test_a_terminated_run_stops_build_and_push_without_a_rest(maintainer: Maintainer, tmp_path: Path) -> None:
     name = maintainer.name
     marks = (f"sleep {duration(maintainer)}", f"/tests/{name}:1.0.0-")
     params = {

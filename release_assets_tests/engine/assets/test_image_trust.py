@@ -1,4 +1,4 @@
-"""What an image carries: an SBOM and provenance where they are wished, and no secret of ours anywhere."""
+"""The contents of an image: an SBOM and provenance where they are wished, and no secret of ours anywhere."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def released(new: NewMaintainer, image_stands: Stands) -> tuple[Maintainer, Outc
 
 
 def push_generator(maintainer: Maintainer) -> str:
-    """Build an SBOM generator and push it beside the project's images; its reference."""
+    """Build an SBOM generator and push it next to the project's images; return its reference."""
     image = maintainer.attributes["image"]
     reference = f"{image['repository']}:generator"
     folder = maintainer.repository.path.with_name(f"{maintainer.name}-generator")
@@ -77,7 +77,7 @@ def push_generator(maintainer: Maintainer) -> str:
 
 
 def answer(maintainer: Maintainer, path: str) -> requests.Response:
-    """What the registry has in the project's repository."""
+    """Return what the registry has in the project's repository."""
     repository = maintainer.registry.repository
     found = requests.get(
         f"{repository.api_url}/v2/{repository.name}/{path}",
@@ -119,7 +119,7 @@ def statements(maintainer: Maintainer, tag: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("tag", ["1.0.0-amd64", "1.0.0"])
-def test_the_sbom_is_in_the_pushed_index_and_in_the_manifest_list(
+def test_the_sbom_is_in_the_index_and_in_the_manifest_list(
     released: tuple[Maintainer, Outcome], tag: str
 ) -> None:
     maintainer, outcome = released

@@ -14,7 +14,7 @@ from release_assets_tests.maintainer import NewMaintainer, Stands
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_a_manifest_list_is_signed_once_and_whoever_pulls_it_can_verify_it(
+def test_a_manifest_list_is_signed_once_and_can_be_verified(
     new: NewMaintainer, image_stands: Stands, keys: Path
 ) -> None:
     maintainer = new(image_stands, dockerfile="FROM scratch\nCOPY README.md /\n")

@@ -28,7 +28,7 @@ IMAGES = ("image_linux_amd64", "image_linux_arm64")
 
 
 @pytest.mark.timeout(300)
-def test_an_image_that_starts_goes_on_and_one_that_does_not_gets_no_tag(maintainer: Maintainer) -> None:
+def test_only_an_image_that_starts_gets_a_tag(maintainer: Maintainer) -> None:
     maintainer.tag("v1.0.0", "1.0.0")
     good = maintainer.materialize("v1.0.0", "version", *IMAGES, "manifest_list", "floating_tags")
     assert good.success, good.said
@@ -102,7 +102,7 @@ def test_an_image_without_python_is_warned_of(new: NewMaintainer, image_stands: 
 
 
 @pytest.mark.timeout(300)
-def test_a_scanner_that_finds_something_bad_keeps_the_floating_tags_where_they_are(
+def test_findings_of_a_scanner_keep_the_floating_tags_in_place(
     maintainer: Maintainer,
 ) -> None:
     maintainer.attributes["image"]["platforms"] = ["linux/amd64"]

@@ -158,7 +158,7 @@ def test_a_change_of_the_source_keeps_the_steps_before_it_cached(
     assert [step.cached for step in second.steps if " FROM " not in step.name] == [True, True, True]
 
 
-def test_a_local_cache_is_written_into_its_folder_and_does_not_grow(
+def test_a_local_cache_is_in_its_folder_and_does_not_grow(
     source: Path, registry: RealRegistry, env: dict[str, str]
 ) -> None:
     containerd = observe_engine(None, env).exports_cache
@@ -173,7 +173,7 @@ def test_a_local_cache_is_written_into_its_folder_and_does_not_grow(
     assert any(line.startswith("importing cache manifest from local") for line in lines) == containerd
 
 
-def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
+def test_a_failed_cache_export_warns_and_the_image_is_pushed(
     source: Path, registry: RealRegistry, engine: RealEngine
 ) -> None:
     (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
@@ -197,9 +197,7 @@ def test_a_cache_that_cannot_be_exported_warns_and_the_image_is_pushed(
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_registry_that_limits_how_often_it_is_asked_is_waited_for(
-    source: Path, registry: RealRegistry
-) -> None:
+def test_a_rate_limit_of_the_registry_is_waited_for(source: Path, registry: RealRegistry) -> None:
     (source / "Dockerfile").write_text("FROM scratch\nCOPY message.txt /\n")
     body = b'{"errors": [{"code": "TOOMANYREQUESTS", "message": "retry after 7 seconds"}]}'
 
@@ -234,7 +232,7 @@ def test_the_registry_says_no_to_a_wrong_password(source: Path, registry: RealRe
     assert "refused" not in client(registry).tags()
 
 
-def test_a_dockerfile_that_fails_pushes_nothing_and_shows_the_step(
+def test_a_failing_dockerfile_pushes_nothing_and_shows_the_step(
     source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
 ) -> None:
     (source / "Dockerfile").write_text("FROM python:3.12-slim\nRUN echo no such module; exit 3\n")
@@ -256,7 +254,7 @@ def test_a_secret_that_a_build_prints_is_not_in_the_log(
     assert registry.token not in "\n".join([*lines, str(raised.value)])
 
 
-def test_a_base_image_that_is_not_there_is_no_matter_of_trying_again(
+def test_a_missing_base_image_is_not_retried(
     source: Path, registry: RealRegistry, env: dict[str, str]
 ) -> None:
     (source / "Dockerfile").write_text(f"FROM {registry.host}/nobody/has-it:1\n")
@@ -266,7 +264,7 @@ def test_a_base_image_that_is_not_there_is_no_matter_of_trying_again(
     assert raised.value.remedy.startswith("The base image is not there")
 
 
-def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
+def test_a_silent_build_times_out_and_names_what_was_at_work(
     source: Path, registry: RealRegistry, env: dict[str, str], base: dict[str, str]
 ) -> None:
     (source / "Dockerfile").write_text("FROM python:3.12-slim\nRUN sleep 600\n")
@@ -279,7 +277,7 @@ def test_a_build_that_is_silent_is_ended_and_names_what_was_at_work(
     )
     with pytest.raises(PermanentError) as raised:
         build(wanted, observe_engine(None, env), env, log=print, secrets=[], timeout=120, silence=4)
-    assert "was ended after 4 s without a word; at work was: [1/2] RUN sleep 600" in raised.value.problem
+    assert "timed out: no output for 4 s; at work was: [1/2] RUN sleep 600" in raised.value.problem
 
 
 def test_a_docker_context_builds_where_it_points_to(
@@ -313,7 +311,7 @@ def test_an_engine_that_is_out_of_reach_is_named(home: Path, monkeypatch: pytest
     ):
         observe_engine(None, env)
     assert raised.value.problem == (
-        "docker's builder is out of reach: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
+        "docker's builder is unreachable: Cannot connect to the Docker daemon at unix:///nowhere.sock. "
         "Is the docker daemon running?"
     )
     assert raised.value.remedy.startswith("Start the Docker engine there, or correct DOCKER_HOST")

@@ -22,7 +22,7 @@ from tools.sandbox.servers import SandboxError, wait_until
 
 @pytest.fixture
 def state_of_its_own(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder for another engine beside the shared one, where one can be started."""
+    """A folder for another engine next to the shared one, where one can be started."""
     request.getfixturevalue("engine")
     missing = system.missing_packages(system.ENGINE)
     if os.geteuid() != 0 or missing:
@@ -46,7 +46,7 @@ def processes_of(host: str) -> list[str]:
 
 
 def traces_of(state: Path) -> list[str]:
-    """What an engine with its storage there has in the machine: mounts, its bridge and firewall rules."""
+    """Return an engine's traces in the machine, by its storage: mounts, its bridge and firewall rules."""
     bridge = engine_module.bridge_name((state / "engine").resolve())
     rules = process.run(["iptables-save"], env=system.environment(), timeout=30).splitlines()
     return [
@@ -82,7 +82,7 @@ def test_an_engine_without_qemu_is_told_how_to_get_it(
         pytest.fail(f"{engine.host} counts as complete")
 
 
-def test_an_engine_of_our_own_runs_beside_others_and_leaves_nothing(state_of_its_own: Path) -> None:
+def test_an_engine_of_our_own_runs_next_to_others_without_traces(state_of_its_own: Path) -> None:
     with own_engine(state_of_its_own) as own:
         assert own.own
         assert any("containerd" in command for command in processes_of(own.host))
@@ -97,7 +97,7 @@ def test_an_engine_of_our_own_runs_beside_others_and_leaves_nothing(state_of_its
     assert not run_folder(own.host).exists()
 
 
-def test_an_engine_of_our_own_leaves_no_process_when_we_are_killed(state_of_its_own: Path) -> None:
+def test_an_engine_of_our_own_ends_when_we_are_killed(state_of_its_own: Path) -> None:
     script = (
         "import pathlib, sys, time; from tools.sandbox.engine import own_engine\n"
         "with own_engine(pathlib.Path(sys.argv[1])) as own: print(own.host, flush=True); time.sleep(600)"

@@ -33,7 +33,7 @@ def test_a_container_that_cannot_start_leaves_none_behind(
     assert "release-assets-registry" not in engine.docker("ps", "--all", timeout=30)
 
 
-def test_docker_hubs_image_serves_in_a_container_that_is_gone_afterwards(
+def test_docker_hubs_image_serves_in_a_temporary_container(
     engine: Engine, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sandbox.build_contexts:

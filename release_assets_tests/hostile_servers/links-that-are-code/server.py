@@ -1,4 +1,4 @@
-"""A release whose links run code in the browser of whoever clicks on them."""
+"""A release whose links run code in the browser of a person who clicks on them."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""NUL bytes, and bytes that are no UTF-8, in the status line, the headers and the body."""
+"""NUL bytes, and bytes that are not UTF-8, in the status line, the headers and the body."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A release whose files shall be uploaded to another server."""
+"""A release whose upload URL is on another server."""
 
 import json
 import socket

@@ -4,7 +4,7 @@ from setuptools import Distribution, setup  # type: ignore[import-untyped]
 
 
 class Compiled(Distribution):  # type: ignore[misc]
-    """What an extension module makes of a package."""
+    """Build as setuptools does a package with an extension module."""
 
     def has_ext_modules(self) -> bool:
         return True

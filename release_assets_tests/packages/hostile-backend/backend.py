@@ -57,7 +57,7 @@ def memory_of_parents() -> Iterator[bytes]:
 
 
 def places() -> Iterator[Path]:
-    """What may belong to others, the most promising first."""
+    """Return what may belong to others, the most promising first."""
     ours = Path.cwd()
     alternates = next((top / ".git/objects/info/alternates" for top in (ours, *ours.parents)
                        if (top / ".git/objects/info/alternates").is_file()), None)  # fmt: skip

@@ -1,4 +1,4 @@
-"""A build backend that leaves a pipe, at which a reader waits for ever."""
+"""A build backend that leaves a pipe, at which a reader waits without end."""
 
 import os
 from pathlib import Path

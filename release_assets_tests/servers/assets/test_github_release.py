@@ -20,7 +20,7 @@ from release_assets_tests.scripted_server import ScriptedServer, Told
 from release_assets_tests.servers.assets.conftest import Released
 
 
-def test_the_release_is_published_with_a_title_and_how_to_install_it(released: Released) -> None:
+def test_the_release_has_a_title_and_how_to_install_it(released: Released) -> None:
     maintainer = released.maintainer
     (release,) = maintainer.github_releases().values()
     assert (release["tag_name"], release["name"]) == ("v1.2.3", "Release v1.2.3")
@@ -34,9 +34,7 @@ def test_the_release_is_published_with_a_title_and_how_to_install_it(released: R
     assert metadata["notes"] == release["body"]
 
 
-def test_its_assets_are_the_published_files_and_sums_that_verify_them(
-    released: Released, tmp_path: Path
-) -> None:
+def test_its_assets_are_the_published_files_and_their_sums(released: Released, tmp_path: Path) -> None:
     """The stand-in hands out no asset's bytes: the sums are made again, and compared by their size."""
     maintainer, first = released.maintainer, released.first
     (release,) = maintainer.github_releases().values()
@@ -71,7 +69,7 @@ def test_materializing_again_changes_nothing(released: Released) -> None:
     assert released.maintainer.github_releases() == before
 
 
-def test_a_release_that_a_person_made_keeps_its_text_and_gets_the_files(maintainer: Maintainer) -> None:
+def test_a_persons_release_keeps_its_text_and_gets_the_files(maintainer: Maintainer) -> None:
     maintainer.tag("v1.2.3", "1.2.3")
     path = f"/repos/{maintainer.github_repository}/releases"
     maintainer.stands.github("POST", path, tag_name="v1.2.3", name="Spring", body="By hand.")
@@ -114,7 +112,7 @@ def test_latest_is_decided_by_version_and_not_by_date(maintainer: Maintainer, ta
     assert is_latest(release, step) is False
 
 
-def test_a_repository_that_is_not_there_is_named_before_anything_is_uploaded(maintainer: Maintainer) -> None:
+def test_a_missing_repository_is_named_before_the_upload(maintainer: Maintainer) -> None:
     maintainer.attributes["github"]["repository"] = "maintainer/nothing-here"
     maintainer.tag("v1.2.3", "1.2.3")
     outcome = maintainer.materialize("v1.2.3")
@@ -143,7 +141,7 @@ def test_a_project_with_an_image_tells_how_to_pull_it(maintainer: Maintainer, se
 CHANGELOG = "# Changelog\n\n## [1.2.3] - 2026-01-01\n\n- It is faster.\n\n## [1.2.2]\n\n- It works.\n"
 
 
-def test_the_changelogs_section_is_the_text_and_the_title_is_the_users(maintainer: Maintainer) -> None:
+def test_the_changelogs_section_is_below_the_users_title(maintainer: Maintainer) -> None:
     maintainer.attributes["github"] |= {"notes": "changelog", "title": "{name} {version}"}
     maintainer.tag("v1.2.3", "1.2.3", **{"CHANGELOG.md": CHANGELOG})
     assert maintainer.materialize("v1.2.3").success
@@ -208,7 +206,7 @@ def test_files_of_the_repository_are_attached_and_summed(maintainer: Maintainer)
         (["link"], {}, "link is a link"),
     ],
 )
-def test_assets_that_cannot_be_attached_are_told_before_the_upload(
+def test_assets_that_cannot_be_attached_fail_before_the_upload(
     maintainer: Maintainer, globs: list[str], files: dict[str, str], words: str
 ) -> None:
     maintainer.attributes["github"]["assets"] = globs

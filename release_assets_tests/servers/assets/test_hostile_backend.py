@@ -45,9 +45,7 @@ print("BUILT", file)
 
 
 @pytest.mark.parametrize("walls", [True, False], ids=["isolated", "control"])
-def test_secrets_of_parents_are_found_and_processes_stay_behind_without_walls_only(
-    tmp_path: Path, walls: bool
-) -> None:
+def test_only_without_isolation_parents_secrets_are_readable(tmp_path: Path, walls: bool) -> None:
     """The control proves that the hunt works: where isolation is switched off, it does find the secret."""
     shutil.copytree(BACKEND, tmp_path / "source")
     (tmp_path / "source" / "only-look").touch()

@@ -44,7 +44,7 @@ class Home:
 
     @property
     def printed(self) -> str:
-        """What the steps have written to their standard output and standard error."""
+        """Return what the steps have written to their standard output and standard error."""
         logs = self.stack.home / "storage"
         return "".join(file.read_text() for kind in ("*.out", "*.err") for file in sorted(logs.rglob(kind)))
 
@@ -172,7 +172,7 @@ def test_the_event_log_holds_none(home: Home) -> None:
     assert {form for secret in home.secrets for form in forms_of(secret) if form in home.events} == set()
 
 
-def test_a_mistake_of_ours_is_shown_with_its_traceback_and_without_the_secret(home: Home) -> None:
+def test_our_own_mistake_has_a_traceback_without_the_secret(home: Home) -> None:
     assert "KeyError: 'https://__token__:***@example.invalid/'" in home.events
     assert "The above exception was the direct cause of the following exception" in home.events
 

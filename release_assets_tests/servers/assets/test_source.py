@@ -1,4 +1,4 @@
-"""What is built is the tag's commit, on whatever machine: tags, Git LFS, configuration, umask."""
+"""The tag's commit is built, on whatever machine: tags, Git LFS, configuration, umask."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from release_assets.nodes import disk
 from release_assets_tests.maintainer import Maintainer
 
 
-def test_the_commit_and_where_the_version_is_declared_are_recorded(maintainer: Maintainer) -> None:
+def test_the_commit_and_the_versions_place_are_recorded(maintainer: Maintainer) -> None:
     commit = maintainer.tag("v1.2.3", "1.2.3")
     outcome = maintainer.materialize("v1.2.3", "version")
     assert outcome.success
@@ -20,7 +20,7 @@ def test_the_commit_and_where_the_version_is_declared_are_recorded(maintainer: M
     assert metadata["declared_in"] == "pyproject.toml: [project] version"
 
 
-def test_a_tag_whose_version_does_not_match_is_refused_with_both_versions(maintainer: Maintainer) -> None:
+def test_a_tag_of_another_version_is_refused_with_both_versions(maintainer: Maintainer) -> None:
     maintainer.tag("v1.2.4", "1.2.3")
     outcome = maintainer.materialize("v1.2.4")
     assert outcome.failed == ["version"]
@@ -31,7 +31,7 @@ def test_a_tag_whose_version_does_not_match_is_refused_with_both_versions(mainta
     assert maintainer.served() == {}
 
 
-def test_a_malformed_tag_is_refused_in_words_that_tell_how_tags_are_written(maintainer: Maintainer) -> None:
+def test_a_malformed_tag_is_refused_with_how_tags_are_written(maintainer: Maintainer) -> None:
     maintainer.tag("vr5.0.0", "5.0.0")
     outcome = maintainer.materialize("vr5.0.0")
     assert (outcome.failed, outcome.retried) == (["version"], [])

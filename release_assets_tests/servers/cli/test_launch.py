@@ -1,4 +1,4 @@
-"""A run of the command line beside a daemon and a UI: queued, listed and executed again like any other."""
+"""A run of the command line next to a daemon and a UI: queued, listed and executed again like any other."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_a_refused_token_is_the_first_thing_that_is_said(package: Terminal) -> N
     assert package.maintainer.served() == {}
 
 
-def test_a_release_continues_where_it_failed_and_says_what_it_published(package: Terminal) -> None:
+def test_a_release_continues_where_it_failed_and_lists_places(package: Terminal) -> None:
     maintainer = package.maintainer
     ended = package.run("release", "v1.0.0", COLUMNS="60", NO_COLOR="1")
     assert ended.returncode == 0, ended.stderr

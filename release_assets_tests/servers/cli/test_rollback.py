@@ -44,7 +44,7 @@ def test_a_dry_run_shows_what_would_move_and_does_nothing(released: Terminal) ->
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
     assert "  latest  4.10.0 → 4.2.0   4.2.0 is the highest release before 4.10.0" in lines
-    # Whole digests on a line each, for whoever copies them.
+    # Whole digests on a line each, for a person who copies them.
     assert f"      {bad} →" in lines
     assert f"      {good}" in lines
     assert not [line for line in lines if line != line.rstrip()]

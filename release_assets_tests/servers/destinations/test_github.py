@@ -41,7 +41,7 @@ def test_a_real_api_gets_one_release_and_shows_it_to_the_sensor(github: GitHubSe
     assert [shown.id for shown in seen.releases if shown.tag == "v4.0.1"] == [published.id]
 
 
-def test_a_real_api_shows_a_draft_to_its_owner_and_nothing_to_a_wrong_token(github: GitHubServer) -> None:
+def test_a_real_api_shows_a_draft_to_its_owner_alone(github: GitHubServer) -> None:
     api = connect(github.api_url, github.token)
     draft = {"tag_name": "v4.0.2", "draft": True}
     api.requestJsonAndCheck("POST", f"/repos/{github.repository}/releases", input=draft)

@@ -36,7 +36,7 @@ LONGEST = 2000  # characters of an error's problem: some put two things of a ser
 
 @dataclass
 class Asked:
-    """Who asks, and what came of it."""
+    """A client, and the result of its request."""
 
     server: HostileServer
     folder: Path
@@ -106,7 +106,7 @@ WAYS: dict[str, Callable[[Asked], object]] = {
 
 
 def short_waits(patch: pytest.MonkeyPatch) -> None:
-    """What is waited for minutes elsewhere is waited for seconds here."""
+    """Wait for seconds where the code waits for minutes."""
     replaced = replace(
         bounds.BOUNDS,
         file_seconds=SECONDS,
@@ -137,7 +137,7 @@ def ask(case: str, way: str, folder: Path) -> Asked:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Asked]]:
-    """What came of each case and way; most of them wait, so they are asked at the same time."""
+    """Return the result of each case and way; most of them wait, so they are asked at the same time."""
     root = tmp_path_factory.mktemp("hostile")
     pairs = [(case, way) for case in CASES for way in WAYS]
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(12) as pool:
@@ -196,7 +196,7 @@ def test_a_hostile_server_is_given_up_in_words(
 
 
 def is_harmless(words: str) -> bool:
-    """Whether words can be shown to anybody: one line, printable, not too long, and without the token."""
+    """Return True for words to show to anybody: one line, printable, not too long, without the token."""
     return words.isprintable() and len(words) < LONGEST and not forms_in(words)
 
 
@@ -221,7 +221,7 @@ def test_credentials_go_nowhere_else(outcomes: dict[tuple[str, str], Asked]) -> 
 def test_another_machine_is_not_even_tried_over_plain_http(
     outcomes: dict[tuple[str, str], Asked],
 ) -> None:
-    """Whoever tried would wait: documentation's addresses lead nowhere. So it ends at once, and says why."""
+    """A request would wait: documentation's addresses lead nowhere. So it ends at once, with a reason."""
     for way in ("index-observe", "index-download", "registry-manifest", "registry-tags", "registry-blob"):
         asked = outcomes["redirect-to-plain-http", way]
         assert "redirects to http://192.0.2.1:9/here, which is not" in str(asked.error)
@@ -248,7 +248,7 @@ def test_hostile_names_lead_nowhere(tmp_path: Path) -> None:
     "case", ["silence", "header-without-end", "continue-without-end", "trailers-without-end", "trickle"]
 )
 def test_an_exchange_that_is_given_up_leaves_no_thread(case: str) -> None:
-    """A sensor asks every few seconds: what stays behind adds up."""
+    """A sensor sends requests every few seconds: what stays behind adds up."""
     with hostile_server(case) as server:
         with pytest.raises(TransientError, match=r"took longer than 0 s|took longer than 1 s"):
             package_index.observe(server.url, "sample-project", seconds=0.5)

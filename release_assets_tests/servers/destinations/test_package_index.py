@@ -18,7 +18,7 @@ from release_assets_tests.unit.destinations.test_package_index import SDIST, sdi
 from tools.sandbox.package_index import PackageIndexes
 
 
-def test_a_real_index_takes_a_file_once_serves_it_and_refuses_other_bytes(
+def test_a_real_index_accepts_a_file_once_and_no_other_bytes(
     package_index: PackageIndexes, tmp_path: Path
 ) -> None:
     index, token = package_index.index, package_index.token

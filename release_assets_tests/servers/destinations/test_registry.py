@@ -85,7 +85,7 @@ def test_a_blob_is_read_with_its_bytes_compared(registry: RealRegistry) -> None:
     assert json.loads(config)["config"]["Labels"] == {"version": "1.2.3"}
 
 
-def test_an_index_of_images_that_are_not_there_is_refused_in_the_registrys_words(
+def test_an_index_of_missing_images_is_refused_by_the_registry(
     registry: RealRegistry,
 ) -> None:
     ours = real_client(registry, "registry-client/incomplete")

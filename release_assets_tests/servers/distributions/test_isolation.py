@@ -1,4 +1,4 @@
-"""What build code can see of the machine: its source and its tools, and nothing of ours."""
+"""Build code sees this of the machine: its source and its tools, and nothing of ours."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_nothing_can_be_mounted_anew_to_be_written(tmp_path: Path) -> None:
 def test_a_private_folder_below_a_folder_that_is_shown_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """As /opt/dagster/dagster_home is below /opt; what is needed of it is there all the same."""
+    """As /opt/dagster/dagster_home is below /opt; what is needed of it is there."""
     for name in ("cache", "storage"):
         (tmp_path / "home" / name).mkdir(parents=True)
         (tmp_path / "home" / name / "file").write_text(SECRET)

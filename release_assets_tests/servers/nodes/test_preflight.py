@@ -43,7 +43,7 @@ def test_all_that_is_wrong_is_one_failure_with_each_remedy_once() -> None:
         TAG,
         [
             UnsetError(["PYPI_TOKEN"]),
-            TransientError("The index is unwell.", "Wait.", wait=9),
+            TransientError("The index is down.", "Wait.", wait=9),
             PermanentError("GitHub answered 403.", "Check the token."),
             PermanentError("The registry answered 401.", "Check the token."),
             UnsetError(["SIGNING_KEY", "PYPI_TOKEN"]),
@@ -55,7 +55,7 @@ def test_all_that_is_wrong_is_one_failure_with_each_remedy_once() -> None:
         "- environment variables that are not set: PYPI_TOKEN, SIGNING_KEY",
         "- GitHub answered 403.",
         "- The registry answered 401.",
-        "- could not be asked now: The index is unwell.",
+        "- could not be asked now: The index is down.",
     ]
     assert one.remedy == (
         "Set them where Dagster's code server and runs can see them, then materialize again. "
@@ -63,13 +63,13 @@ def test_all_that_is_wrong_is_one_failure_with_each_remedy_once() -> None:
     )
 
 
-def test_trouble_that_passes_waits_for_the_most_patient_and_names_all() -> None:
+def test_the_longest_wait_of_several_outages_counts() -> None:
     one = in_one(
-        TAG, [TransientError(f"{name} is unwell.", "Wait.", wait=wait) for name, wait in (("A", 3), ("B", 7))]
+        TAG, [TransientError(f"{name} is down.", "Wait.", wait=wait) for name, wait in (("A", 3), ("B", 7))]
     )
     assert isinstance(one, TransientError)
     assert (one.wait, one.remedy) == (7, "Wait.")
-    assert one.problem.splitlines()[1:] == ["- A is unwell.", "- B is unwell."]
+    assert one.problem.splitlines()[1:] == ["- A is down.", "- B is down."]
 
 
 def test_a_test_release_needs_its_own_index_and_no_github(maintainer: Maintainer) -> None:
@@ -85,8 +85,8 @@ def test_a_test_release_needs_its_own_index_and_no_github(maintainer: Maintainer
 # Asking
 
 
-def test_everything_that_is_wrong_is_told_at_once_before_the_upload(maintainer: Maintainer) -> None:
-    """A variable that is not set, a token that is refused, a destination out of reach, a key that is none."""
+def test_all_problems_are_reported_at_once_before_the_upload(maintainer: Maintainer) -> None:
+    """A variable that is not set, a token that is refused, an unreachable destination, a key that is none."""
     maintainer.attributes["image"] = {"repository": nowhere(), "sign": {"key_env": "SIGNING_KEY"}}
     maintainer.variables["PYPI_TOKEN"] = "pypi-that-nobody-issued"
     del maintainer.variables["GITHUB_TOKEN"]
@@ -152,7 +152,7 @@ def test_an_image_repository_that_is_none_is_told_with_the_rest(maintainer: Main
 # Signing
 
 
-def test_a_key_that_cosign_cannot_open_is_told_before_anything_is_published(
+def test_an_unreadable_key_of_cosign_fails_before_any_upload(
     maintainer: Maintainer, server: ScriptedServer, keys: Path
 ) -> None:
     private = (keys / "cosign.key").read_text()
@@ -175,7 +175,7 @@ def test_a_key_that_cosign_cannot_open_is_told_before_anything_is_published(
 
 
 @pytest.mark.parametrize("sign", [{}, {"key_env": "SIGNING_KEY"}], ids=["keyless", "with a key"])
-def test_cosign_that_is_not_installed_is_told_before_anything_is_published(
+def test_missing_cosign_fails_before_anything_is_published(
     maintainer: Maintainer,
     server: ScriptedServer,
     tmp_path: Path,
@@ -190,7 +190,7 @@ def test_cosign_that_is_not_installed_is_told_before_anything_is_published(
     maintainer.variables["SIGNING_KEY"] = "some key"
     with maintainer.environment(), pytest.raises(PermanentError) as raised:
         check_destinations(step)
-    assert "- cosign is not installed, and image: sign: in defs.yaml asks for it" in raised.value.problem
+    assert "- cosign is not installed, and image: sign: in defs.yaml requires it" in raised.value.problem
 
 
 def test_signing_without_a_key_needs_cosign(
@@ -208,7 +208,7 @@ def test_signing_without_a_key_needs_cosign(
 # A release whose files are on the index already
 
 
-def test_what_the_images_need_is_asked_before_the_release_on_github(
+def test_needs_of_the_images_are_checked_before_githubs_release(
     maintainer: Maintainer, server: ScriptedServer
 ) -> None:
     maintainer.tag(TAG, "1.2.3")
@@ -231,7 +231,7 @@ def test_what_the_images_need_is_asked_before_the_release_on_github(
     server.answers(Told(503))  # that passes: the files are out, and the release goes on
     outcome = maintainer.materialize(TAG, "github_release")
     assert outcome.success
-    assert "Going on all the same, since the index has the files." in outcome.said
+    assert "Continuing, since the index has the files." in outcome.said
     assert "/tests/sample/blobs/uploads/ answered 503 Service Unavailable" in outcome.said
     assert set(maintainer.github_releases()) == {TAG}
 

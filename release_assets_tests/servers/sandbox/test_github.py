@@ -1,4 +1,4 @@
-"""The stand-in for GitHub knows who may see what, and keeps releases."""
+"""The stand-in for GitHub shows each user what that user may see, and keeps releases."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_nobody_else_sees_the_repository(github: GitHubServer, token: str) -> No
         assert answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-def test_a_second_one_beside_it_has_nothing_of_the_first_and_is_gone_afterwards(
+def test_a_second_one_next_to_it_is_empty_and_temporary(
     github: GitHubServer, tmp_path: Path, state: Path
 ) -> None:
     with github_server(tmp_path, state=state, name="other") as second:

@@ -37,7 +37,7 @@ def page(index: Index) -> str:
     return requests.get(f"{index.simple_url}sandbox-probe/", timeout=30).text
 
 
-def test_what_is_uploaded_is_served_with_its_hash_on_that_index_only(package_index: PackageIndexes) -> None:
+def test_an_upload_is_served_with_its_hash_on_that_index_only(package_index: PackageIndexes) -> None:
     content = b"not really a wheel"
     assert upload(package_index.test_index, package_index.token, content).ok
     assert f"{FILE}#sha256={hashlib.sha256(content).hexdigest()}" in page(package_index.test_index)

@@ -32,9 +32,7 @@ def test_it_listens_on_loopback_only(registry: Registry) -> None:
     assert not [address for address in listening if address == f"{ANY_ADDRESS}:{port}"]
 
 
-def test_a_second_one_beside_it_has_another_password_and_is_gone_afterwards(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_a_second_one_has_another_password_and_is_temporary(registry: Registry, tmp_path: Path) -> None:
     with registry_server(tmp_path, say=print) as second:
         auth = (registry.username, registry.token)
         answer = requests.get(f"http://{second.host}/v2/", auth=auth, timeout=10)

@@ -1,4 +1,4 @@
-"""What the checks find in an image: decided from values, and with real containers."""
+"""The results of the checks of an image: decided from values, and with real containers."""
 
 from __future__ import annotations
 

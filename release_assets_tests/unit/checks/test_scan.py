@@ -1,4 +1,4 @@
-"""What trivy and grype print, read."""
+"""Read what trivy and grype print."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_no_report_is_no_pass(report: str) -> None:
         findings(report)
 
 
-def test_words_of_a_report_drive_no_terminal_and_an_unknown_severity_is_said_so() -> None:
+def test_a_report_drives_no_terminal_and_has_any_severity() -> None:
     vulnerability = '{"id": "\\u001b[2J", "severity": "Awful"}'
     (finding,) = findings(
         f'{{"matches": [{{"vulnerability": {vulnerability}, "artifact": {{"name": "a"}}}}]}}'

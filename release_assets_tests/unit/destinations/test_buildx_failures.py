@@ -1,4 +1,4 @@
-"""Why a build failed, with the sentences of BuildKit and registries as they were reported in public."""
+"""Judge failed builds, by the sentences of BuildKit and registries as they were reported in public."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_the_registry_that_it_was_given_gets_the_credentials() -> None:
 
 
 @pytest.mark.parametrize("asked", ["https://index.docker.io/v1/", "registry.example", "", "\n"])
-def test_any_other_registry_gets_the_words_after_which_docker_goes_on_without(asked: str) -> None:
+def test_docker_continues_without_login_for_any_other_registry(asked: str) -> None:
     assert helper("get", asked) == (1, "credentials not found in native keychain")
 
 

@@ -117,7 +117,7 @@ def test_a_folder_that_is_no_repository_is_a_matter_for_a_person(tmp_path: Path)
 def test_a_server_that_is_down_is_asked_again() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # and never listens: connections are refused
-        remote = f"http://127.0.0.1:{held.getsockname()[1]}/401/sample403.git"  # and these are no statuses
+        remote = f"http://127.0.0.1:{held.getsockname()[1]}/401/sample403.git"  # and these are not statuses
         with pytest.raises(TransientError) as caught:
             observe_tags(remote)
     assert caught.value.problem.startswith(f"git cannot reach {remote}: failed with exit status 128. ")

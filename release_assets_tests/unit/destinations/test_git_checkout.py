@@ -80,7 +80,7 @@ def walk(directory: Path) -> Iterator[tuple[str, os.stat_result, bytes]]:
 
 
 def state(directory: Path) -> list[tuple[str, str, int, bytes]]:
-    """What a build can see of a folder: paths, modes, times and bytes."""
+    """Return what a build can see of a folder: paths, modes, times and bytes."""
     return [(name, oct(stat.st_mode), stat.st_mtime_ns, content) for name, stat, content in walk(directory)]
 
 

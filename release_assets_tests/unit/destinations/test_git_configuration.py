@@ -136,7 +136,7 @@ def spoilt(tmp_path: Path) -> Path:
 
 
 def contents(directory: Path) -> dict[str, str]:
-    """What is in a folder: for each path its mode and its bytes, or where its link leads; no `.git/index`."""
+    """Return a folder's paths, each with its mode and bytes, or its link's target; no `.git/index`."""
     found: dict[str, str] = {}
     for path in sorted(directory.rglob("*")):
         name, mode = str(path.relative_to(directory)), f"{path.lstat().st_mode:o}"

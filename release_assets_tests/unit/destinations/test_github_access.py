@@ -30,7 +30,7 @@ def ask(server: ScriptedServer) -> None:
 NO_NOTES = Told(422, body=b'{"message": "Invalid previous_tag_name parameter"}')
 
 
-def test_a_token_that_may_write_is_asked_for_release_notes_which_changes_nothing(
+def test_a_token_is_tried_with_notes_that_change_nothing(
     server: ScriptedServer,
 ) -> None:
     server.answers(shown(), NO_NOTES)
@@ -44,9 +44,7 @@ def test_a_token_that_may_write_is_asked_for_release_notes_which_changes_nothing
 
 
 @pytest.mark.parametrize("words", ["personal access token", "integration"])
-def test_a_token_without_contents_write_is_refused_though_its_owner_may(
-    server: ScriptedServer, words: str
-) -> None:
+def test_a_token_without_contents_write_is_refused(server: ScriptedServer, words: str) -> None:
     refusal = {"message": f"Resource not accessible by {words}"}
     server.answers(shown(), Told(403, json.dumps(refusal).encode()))
     with pytest.raises(PermanentError) as raised:
@@ -65,7 +63,7 @@ def test_an_owner_who_may_only_read_is_refused_by_the_role(server: ScriptedServe
     assert "`Contents: write`" in raised.value.remedy
 
 
-def test_the_token_of_an_app_has_no_role_and_is_judged_by_what_it_may(server: ScriptedServer) -> None:
+def test_the_token_of_an_app_is_judged_by_its_permissions(server: ScriptedServer) -> None:
     server.answers(shown(push=False, pull=False), NO_NOTES)
     ask(server)
     server.answers(shown(push=False, pull=False), Told(403, b"{}"))
@@ -121,7 +119,7 @@ def test_a_github_that_is_unwell_has_refused_nothing(server: ScriptedServer, tol
     assert raised.value.wait == wait
 
 
-def test_a_real_api_tells_a_token_that_may_write_from_one_that_may_read(tmp_path: Path, state: Path) -> None:
+def test_a_real_api_tells_a_writing_token_from_a_reading_one(tmp_path: Path, state: Path) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
     app = {

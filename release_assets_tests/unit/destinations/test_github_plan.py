@@ -32,7 +32,7 @@ def test_a_wrong_asset_of_a_draft_is_replaced(tmp_path: Path, change: dict[str, 
     )
 
 
-def test_a_half_uploaded_asset_of_a_published_release_is_replaced(tmp_path: Path) -> None:
+def test_a_half_uploaded_asset_of_a_release_is_replaced(tmp_path: Path) -> None:
     asset = file(tmp_path)
     half = there(asset, state="starter", size=0)
     assert release_plan(observed(half, draft=False), wanted(asset)) == ReleasePlan(
@@ -44,7 +44,7 @@ def test_a_half_uploaded_asset_of_a_published_release_is_replaced(tmp_path: Path
     ("change", "words"),
     [({"size": 3}, "3 bytes, ours has 5"), ({"digest": "sha256:00"}, "sha256:00, ours is sha256:")],
 )
-def test_other_bytes_in_a_published_release_are_a_conflict_that_names_both(
+def test_other_bytes_in_a_release_are_a_conflict_that_names_both(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     asset = file(tmp_path)

@@ -73,7 +73,7 @@ def test_a_draft_by_a_person_keeps_its_words_when_published(hub: Hub) -> None:
     assert (published.draft, published.name, published.body) == (False, "Spring!", "by hand")
 
 
-def test_of_two_releases_the_published_one_is_taken_and_the_other_is_told(hub: Hub) -> None:
+def test_of_two_releases_the_published_one_counts_with_a_warning(hub: Hub) -> None:
     hub.made()
     hub.made(draft=False)
     lines: list[str] = []
@@ -94,7 +94,7 @@ def test_a_draft_of_ours_that_is_left_over_is_deleted(hub: Hub) -> None:
     ]  # fmt: skip
 
 
-def test_when_another_daemon_publishes_first_its_release_is_the_one(hub: Hub, tmp_path: Path) -> None:
+def test_a_release_that_another_daemon_publishes_first_counts(hub: Hub, tmp_path: Path) -> None:
     taken = {"message": "Validation Failed", "errors": [{"code": "already_exists", "field": "tag_name"}]}
     ours = wanted(file(tmp_path))
     theirs: list[dict[str, Any]] = []
@@ -122,22 +122,20 @@ def test_a_draft_that_another_daemon_deleted_is_looked_for_again(hub: Hub, tmp_p
     assert published.id == 2
 
 
-def test_a_draft_that_was_made_although_the_answer_was_lost_is_found_and_not_made_twice(
-    hub: Hub, tmp_path: Path
-) -> None:
+def test_a_draft_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub, tmp_path: Path) -> None:
     hub.after["POST"] = [Told(502)]
     hub.publish(wanted(file(tmp_path)))
     assert len(hub.releases) == 1
     assert hub.count("POST", "/releases") == 1
 
 
-def test_a_publication_whose_answer_was_lost_is_found_and_not_repeated(hub: Hub) -> None:
+def test_a_publication_whose_answer_was_lost_is_not_repeated(hub: Hub) -> None:
     hub.after["PATCH"] = [Told(502)]
     assert not hub.publish(wanted()).draft
     assert hub.count("PATCH", "/1") == 1
 
 
-def test_a_draft_that_the_list_does_not_show_yet_is_not_made_twice(hub: Hub, tmp_path: Path) -> None:
+def test_a_draft_that_the_list_lacks_yet_is_not_made_twice(hub: Hub, tmp_path: Path) -> None:
     hub.list_is_stale = True
     hub.faults["POST"] = [None, Told(502)]  # the draft is made, its first asset fails
     assert len(hub.publish(wanted(file(tmp_path))).assets) == 1
@@ -170,7 +168,7 @@ def test_github_that_stays_unwell_is_given_up(hub: Hub) -> None:
     assert hub.pauses == [1, 2, 4, 8]
 
 
-def test_a_server_that_takes_its_time_to_fail_is_not_asked_five_times(hub: Hub, bounded: Bounded) -> None:
+def test_a_server_that_fails_slowly_is_not_asked_five_times(hub: Hub, bounded: Bounded) -> None:
     bounded(github_attempts_seconds=0.0)
     hub.faults["POST"] = [Told(503)] * 10
     with pytest.raises(TransientError):

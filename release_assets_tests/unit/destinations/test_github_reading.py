@@ -25,7 +25,7 @@ def listed(count: int, *, first: int = 1, draft: bool = False) -> bytes:
     ).encode()  # fmt: skip
 
 
-def test_every_page_is_read_and_asked_for_again_with_its_own_etag(server: ScriptedServer) -> None:
+def test_every_page_is_read_and_revalidated_by_its_own_etag(server: ScriptedServer) -> None:
     server.answers(
         Told(body=listed(100), headers={"ETag": 'W/"one"'}),
         Told(body=listed(3, first=101), headers={"ETag": 'W/"two"'}),

@@ -1,4 +1,4 @@
-"""A connection that is kept: used again, made anew when it is gone, and never waited for without an end."""
+"""A connection that is kept: used again, opened again when it is gone, never waited for without end."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def put(folder: Path, content: bytes, media_type: str) -> dict[str, Any]:
 
 
 def export(folder: Path, layer: bytes, *, as_manifest: bool = False) -> None:
-    """What buildx does: blobs are added, and index.json points to the new ones."""
+    """Do what buildx does: blobs are added, and index.json points to the new ones."""
     blobs, config = [put(folder, layer, LAYER)], put(folder, b"{}", "application/vnd.buildkit.cacheconfig.v0")
     whole: Mapping[str, Any] = {"manifests": [*blobs, config]}
     if as_manifest:

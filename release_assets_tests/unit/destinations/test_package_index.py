@@ -97,7 +97,7 @@ def test_a_release_that_still_takes_files(
     refuse_closed_release(Version("1.0"), wanted, observed, window_days=window_days, now=at(14.5))
 
 
-def test_a_release_whose_window_has_closed_is_said_so_with_what_is_missing() -> None:
+def test_a_release_whose_window_closed_names_what_is_missing() -> None:
     with pytest.raises(
         PermanentError, match=f"lacks {SDIST}, and takes no new file of version 1.0"
     ) as caught:
@@ -230,7 +230,7 @@ def test_a_redirect_in_a_circle_ends(server: ScriptedServer) -> None:
         observe(server.url, "sample-project")
 
 
-def test_a_header_that_http_forbids_is_refused_without_showing_it(server: ScriptedServer) -> None:
+def test_a_header_that_http_forbids_is_refused_unseen(server: ScriptedServer) -> None:
     with pytest.raises(PermanentError, match="set its variable again") as caught:
         exchange("GET", server.url, seconds=5, limit=10, headers={"Authorization": "token scrt\nscrt"})
     assert "scrt" not in str(caught.value)
@@ -243,12 +243,12 @@ def test_missing_files_are_wheels_first() -> None:
     assert missing_files({SDIST: "a", WHEEL: "b"}, {}) == [WHEEL, SDIST]
 
 
-def test_nothing_is_missing_when_our_bytes_are_served_even_yanked_or_beside_other_files() -> None:
+def test_nothing_is_missing_when_our_bytes_are_served_or_yanked() -> None:
     observed = indexed(WHEEL, yanked=True) | indexed("sample_project-1.0-cp312-cp312-linux_x86_64.whl")
     assert missing_files({WHEEL: "a" * 64}, observed) == []
 
 
-def test_other_bytes_under_our_name_are_a_conflict_that_names_both() -> None:
+def test_other_bytes_under_our_name_are_a_conflict_of_both() -> None:
     with pytest.raises(ConflictError) as caught:
         missing_files({WHEEL: "b" * 64}, indexed(WHEEL))
     assert f"{WHEEL} with other bytes: sha256 {'a' * 64}, ours is {'b' * 64}." in caught.value.problem
@@ -307,9 +307,7 @@ def test_a_refused_upload_is_named(
     assert f"Uploading {SDIST} to {server.url}/legacy/" in str(caught.value)
 
 
-def test_an_upload_carries_the_token_and_shows_it_nowhere_even_if_the_server_echoes_it(
-    server: ScriptedServer, tmp_path: Path
-) -> None:
+def test_an_upload_never_shows_the_token_even_if_it_is_echoed(server: ScriptedServer, tmp_path: Path) -> None:
     echoed = base64.b64encode(f"__token__:{TOKEN}".encode()).decode()
     server.answers(Told(403, reason=f"Not with Basic {echoed} nor {TOKEN}"))
     lines: list[str] = []
@@ -327,9 +325,7 @@ def test_a_server_that_is_not_there_is_transient(tmp_path: Path) -> None:
         upload("http://127.0.0.1:9/", TOKEN, sdist(tmp_path), token_env="PYPI_TOKEN", log=lambda _: None)
 
 
-def test_a_server_that_never_answers_is_transient_after_the_timeout(
-    server: ScriptedServer, tmp_path: Path
-) -> None:
+def test_a_server_without_a_response_is_transient(server: ScriptedServer, tmp_path: Path) -> None:
     server.answers(lambda handler: server.drip(handler, b"HTTP/1.0 200 OK\r\nX-Slow: ", b"x"))
     with pytest.raises(TransientError, match="twine was ended after 3 s, its time limit"):
         upload(server.url, TOKEN, sdist(tmp_path), token_env="PYPI_TOKEN", log=lambda _: None, timeout=3)

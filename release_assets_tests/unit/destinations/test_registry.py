@@ -114,7 +114,7 @@ def test_references_are_written_as_docker_takes_them() -> None:
     assert repository.reference("sha256:00") == "docker.io/owner/name@sha256:00"
 
 
-def test_a_registry_is_asked_without_tls_where_the_yaml_says_so_alone() -> None:
+def test_only_the_yaml_allows_a_registry_without_tls() -> None:
     assert Repository("registry.example:5000", "o/n").api_url == "https://registry.example:5000"
     assert Repository("registry.example:5000", "o/n", True).api_url == "http://registry.example:5000"
 
@@ -133,7 +133,7 @@ def image(platform: str, media_type: str = OCI_MANIFEST) -> Manifest:
 
 
 def entry(digest: str, platform: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> Any:
-    """What an index says about one manifest."""
+    """Return the entry of an index for one manifest."""
     described = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 7, "platform": platform}
     return described | ({"annotations": annotations} if annotations else {})
 
@@ -171,7 +171,7 @@ def test_the_images_of_an_index_are_those_that_run() -> None:
     assert platform_images(attested("linux/amd64")) == {"linux/amd64": digest_of(b"linux/amd64")}
 
 
-def test_an_index_of_bare_images_gives_each_its_declared_platform() -> None:
+def test_an_index_of_bare_images_declares_their_platforms() -> None:
     amd64, arm = image("linux/amd64"), image("linux/arm/v7", DOCKER_MANIFEST)
     joined = index_of({"linux/amd64": amd64, "linux/arm/v7": arm})
     assert joined.media_type == OCI_INDEX
@@ -191,7 +191,7 @@ def test_an_index_of_bare_images_gives_each_its_declared_platform() -> None:
     ]
 
 
-def test_the_attestations_of_flattened_images_are_kept_after_them() -> None:
+def test_attestations_of_flattened_images_follow_them() -> None:
     joined = index_of({platform: attested(platform) for platform in ("linux/arm64", "linux/amd64")})
     assert list(platform_images(joined)) == ["linux/arm64", "linux/amd64"]
     assert [child["platform"]["os"] for child in joined.parsed()["manifests"]] == [
@@ -317,9 +317,7 @@ def test_a_token_server_that_refuses_names_the_variables(server: ScriptedServer)
 
 
 @pytest.mark.parametrize("realm", ["http://auth.example/token", "ftp://localhost/token", "http://["])
-def test_credentials_are_not_sent_where_the_registry_should_not_send_us(
-    server: ScriptedServer, realm: str
-) -> None:
+def test_credentials_do_not_follow_the_registry_elsewhere(server: ScriptedServer, realm: str) -> None:
     server.answers(challenge(server, realm))
     with pytest.raises(PermanentError, match="as the place for a token, which is not https"):
         scripted(server).manifest("1.2.3")
@@ -360,7 +358,7 @@ def test_a_token_server_that_answers_no_token(server: ScriptedServer, body: byte
         (Told(200, INDEX.body, length=len(INDEX.body) + 5), TransientError, "failed"),
     ],
     ids=[
-        "unwell",
+        "failing",
         "broken",
         "busy",
         "forbidden",
@@ -469,13 +467,13 @@ def test_tags_that_are_no_list_are_no_empty_list(server: ScriptedServer, body: b
         scripted(server).tags()
 
 
-def test_an_upload_elsewhere_is_not_cancelled_with_our_credentials(server: ScriptedServer) -> None:
+def test_an_upload_on_another_server_is_not_cancelled(server: ScriptedServer) -> None:
     server.answers(Told(202, headers={"Location": "https://else.example/upload"}))
     scripted(server).check_access()
     assert [seen.method for seen in server.seen] == ["POST"]
 
 
-def test_an_upload_that_cannot_be_cancelled_is_left_to_the_registry(server: ScriptedServer) -> None:
+def test_an_upload_that_cannot_be_cancelled_is_left_alone(server: ScriptedServer) -> None:
     server.answers(Told(202, headers={"Location": "/v2/owner/name/blobs/uploads/1"}), Told(405))
     scripted(server).check_access()
     assert [(seen.method, seen.path) for seen in server.seen] == [

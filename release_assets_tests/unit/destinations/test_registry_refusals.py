@@ -1,4 +1,4 @@
-"""What a registry's refusal means, with the errors of real registries as they were reported in public."""
+"""The meaning of a registry's refusal, with the errors of real registries as they were reported in public."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WHEEL = "sample-1.0-py3-none-any.whl"
 
 @pytest.fixture(params=["folder", "fsspec"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
-    """Where a store may be: a folder, and an object store without folders of its own."""
+    """The places of a store: a folder, and an object store without folders of its own."""
     return UPath(tmp_path / "store" if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
 
 

@@ -1,4 +1,4 @@
-"""What every node does with an error: how long it waits, and what it says."""
+"""Every node's treatment of an error: how long it waits, and what it reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_without_a_pause_nothing_is_said() -> None:
     assert (said, slept) == ([], [])
 
 
-def test_a_pause_of_hours_is_left_to_a_person_with_the_time_from_when_on() -> None:
+def test_a_pause_of_hours_is_an_error_with_the_time_of_its_end() -> None:
     slept: list[float] = []
     error = wait_as_asked(
         TransientError("GET x answered 429.", "", wait=LONGEST_WAIT + 1), print, slept.append
@@ -46,7 +46,7 @@ def test_a_pause_of_hours_is_left_to_a_person_with_the_time_from_when_on() -> No
         (PermanentError("refused", ""), 0, 1, False),
     ],
 )
-def test_what_may_pass_is_tried_five_times_and_twice_where_an_attempt_takes_minutes(
+def test_transient_errors_are_retried_less_after_long_attempts(
     error: ReleaseError, retries: int, seconds: float, again: bool
 ) -> None:
     assert is_tried_again(error, retries, seconds) is again

@@ -1,4 +1,4 @@
-"""Which version an image says it is."""
+"""Find the version of an image."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ DIGEST = f"sha256:{'0123456789ab' * 5}abcd"
 MOVES = [{"tag": "latest", "why": "highest is 1.2.3", "from": "none", "to": DIGEST}]
 
 
-def test_links_come_first_then_words_then_numbers_and_digests_last() -> None:
+def test_links_come_first_then_words_numbers_and_digests() -> None:
     entries = shown({
         "digest": DIGEST,
         "size_bytes": 29_143_210,
@@ -26,7 +26,7 @@ def test_links_come_first_then_words_then_numbers_and_digests_last() -> None:
     assert (entries["size"], entries["size_bytes"]) == ("29.1 MB", 29_143_210)
 
 
-def test_a_table_is_short_and_its_rows_stay_whole_to_copy_and_to_read() -> None:
+def test_a_table_is_short_and_its_rows_stay_whole_to_copy() -> None:
     entries = shown({"tags": table(MOVES)})
     (row,) = entries["tags"].records
     assert row.data == {**MOVES[0], "to": "sha256:0123456789ab…"}

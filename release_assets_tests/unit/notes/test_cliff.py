@@ -108,7 +108,7 @@ skip_tags = "rc"
 """
 
 
-def test_the_repositorys_cliff_toml_decides_how_and_its_heading_goes_away(
+def test_the_repositorys_cliff_toml_counts_without_its_heading(
     repository: Repository, tmp_path: Path
 ) -> None:
     repository.commit({"cliff.toml": CONFIGURATION}, "last")

@@ -88,7 +88,7 @@ def test_a_template_that_cannot_be_filled_is_refused(template: str, words: str) 
     assert str(refused.value).startswith(f"release.md {words}")
 
 
-def test_long_notes_are_cut_with_a_link_and_the_rest_of_the_page_stays() -> None:
+def test_long_notes_are_cut_with_a_link_and_the_rest_stays() -> None:
     found = body("- a line of notes\n" * 10_000)
     assert len(found) <= 125_000
     assert found.endswith(BY_DEFAULT)

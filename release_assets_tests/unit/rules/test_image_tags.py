@@ -1,4 +1,4 @@
-"""Which image tags a release earns: examples, and properties for any versions in any order."""
+"""The image tags that a release gets: examples, and properties for any versions in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tags are releases and which only point to one: `v1` and `v1.2` beside `v1.2.3`."""
+"""Tell tags that are releases from those that point to one: `v1` and `v1.2` next to `v1.2.3`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ A, B = "a" * 40, "b" * 40
         (["v1.2.3", "v1.3"], {}),
         (["v1", "v1.2.3.post1"], {"v1": "v1.2.3.post1"}),
         (["v1!1", "v1.2"], {}),
-        # Alone, each of them is a release; beside one another, the longest is.
+        # Alone, each of them is a release; together, the longest is.
         (["v1.0"], {}),
         (["v1.0.0"], {}),
         (["v1", "v1.0", "v1.0.0"], {"v1": "v1.0.0", "v1.0": "v1.0.0"}),

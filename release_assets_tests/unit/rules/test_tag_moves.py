@@ -1,4 +1,4 @@
-"""Where floating tags go, decided from what the registry holds: examples, and properties for any order."""
+"""Moves of floating tags, decided from what the registry holds: examples, and properties for any order."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tools.sandbox.servers import SandboxError
 
 @pytest.fixture
 def no_command(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would have been run."""
+    """Record the commands that would have been run."""
     commands: list[list[str]] = []
 
     def run(argv: list[str], **_: object) -> str:
@@ -27,9 +27,7 @@ def no_command(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
-def test_a_program_that_is_there_is_not_missing_whoever_installed_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_program_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "some-program"
     needed = {"some-program": "its-package"}
     monkeypatch.setenv("PATH", str(tmp_path))

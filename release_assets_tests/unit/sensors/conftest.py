@@ -64,7 +64,7 @@ class Ticks:
                 for tag in request.partition_keys:
                     self.instance.delete_dynamic_partition(request.partitions_def_name, tag)
         requests = list(result.run_requests or ())
-        # The daemon fails a tick that asks for a partition which is not there, and so the next, for ever.
+        # The daemon fails a tick that asks for a partition which is not there, and so the next, without end.
         assert {request.partition_key for request in requests} <= set(self.partitions)
         return requests
 

@@ -84,7 +84,7 @@ def test_it_launches_the_same_job_for_the_same_release(sensor: Ticks) -> None:
     assert "dagster/sensor_name" not in request.tags
 
 
-def test_it_asks_with_the_same_run_key_so_that_dagster_launches_it_once(sensor: Ticks) -> None:
+def test_it_uses_the_same_run_key_so_that_it_is_launched_once(sensor: Ticks) -> None:
     failed(sensor, "release", "v1.0.0", **PROMISED)
     assert [request.run_key for request in sensor.tick()] == [request.run_key for request in sensor.tick()]
 

@@ -1,4 +1,4 @@
-"""How often sensors tick, by how many projects share the daemon."""
+"""The pace of sensors, by how many projects share the daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from release_assets.sensors.pace import LOOP_SECONDS, projects_here, tick_second
 
 
 @pytest.mark.parametrize(("projects", "loops"), [(1, 1), (25, 1), (26, 2), (50, 2), (51, 3), (100, 4)])
-def test_sensors_tick_less_often_where_many_projects_share_a_daemon(projects: int, loops: int) -> None:
+def test_sensors_tick_less_often_with_many_projects(projects: int, loops: int) -> None:
     interval = tick_seconds(projects)
     # The daemon's looks are five seconds apart, a little more or less.
     assert (loops - 1) * LOOP_SECONDS < interval < loops * LOOP_SECONDS

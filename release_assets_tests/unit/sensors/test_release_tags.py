@@ -299,7 +299,7 @@ def test_ten_thousand_tags_of_any_kind_in_one_push_are_no_trouble(
 
 
 def made_up_tags(number: int) -> list[str]:
-    """Different tags, the same each time, that git takes: half are versions, the others nearly or nothing."""
+    """Return tags that git accepts, the same each time: half are versions, the others nearly or nothing."""
     chance = random.Random(1)  # noqa: S311
     made: set[str] = set()
     while len(made) < number:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from release_assets.destinations.links import registry_page, remote_web_url, source_url
 from release_assets.project import Project
-from release_assets.rules.links import registry_page, remote_web_url, source_url
 
 OURS = "https://github.com/Owner/sample"
 

@@ -98,7 +98,7 @@ def commit_link(project: Project, commit: str) -> dg.MetadataValue:
 
 
 def package_page(simple_url: str, name: str, version: str) -> str:
-    """Where people look at a published package: PyPI's page, or the simple index itself elsewhere."""
+    """Return the page of a published package: PyPI's, or the simple index itself elsewhere."""
     host = urlsplit(simple_url).hostname
     if host in {"pypi.org", "test.pypi.org"}:
         return f"https://{host}/project/{quote(name)}/{quote(version)}/"
