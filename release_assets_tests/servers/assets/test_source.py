@@ -165,7 +165,7 @@ def with_lfs(maintainer: Maintainer, git_lfs: None) -> Maintainer:  # noqa: ARG0
 
 
 def test_files_in_git_lfs_are_published_with_their_bytes(with_lfs: Maintainer) -> None:
-    with_lfs.attributes["package"] = {}
+    with_lfs.attributes["package"] = {"trial": {"distributions": [], "from_index": False}}
     pyproject = SCM.format(
         name=with_lfs.name,
         **{**SETUPTOOLS_SCM, "more": '[tool.setuptools_scm]\n[tool.setuptools]\npackages=["sample"]'},

@@ -25,8 +25,8 @@ def build_wheel(directory, settings=None, metadata=None):
     name = "sample-1.0-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(directory, name), "w") as made:
         made.writestr("sample.py", "")
-        for name in ("METADATA", "WHEEL", "RECORD"):
-            made.writestr(f"sample-1.0.dist-info/{name}", pathlib.Path(name).read_text())
+        for part in ("METADATA", "WHEEL", "RECORD"):
+            made.writestr(f"sample-1.0.dist-info/{part}", pathlib.Path(part).read_text())
     return name
 """
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
