@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -20,7 +19,6 @@ from release_assets.nodes.metadata import described, table
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.preflight import check_destinations
 from release_assets.nodes.step import Step
-from release_assets.nodes.trial import INDEX_INSTALLS, end_index_trial, start_index_trial
 from release_assets.notes.extra_assets import extra_assets
 from release_assets.notes.page import release_body, release_title
 from release_assets.notes.previous import previous_release
@@ -44,25 +42,13 @@ def github_release_node(project: Project) -> Node:
             again="a release that is complete is left as it is, and a draft is completed.",
         ),
         pool=project.pool,
-        checks=[DRIFT, *([INDEX_INSTALLS] if project.package.trial.from_index else [])],
+        checks=[DRIFT],
     )
 
 
 def github_release(step: Step) -> Recorded:
-    """Publish the GitHub release with its notes, files and SHA256SUMS, or complete the one that exists.
-
-    The index serves the files by now: they are installed from there while GitHub is asked.
-    """
+    """Publish the GitHub release with its notes, files and SHA256SUMS, or complete the one that exists."""
     require_approval_of_files(step)
-    trial = start_index_trial(step, step.kept("sdist").name)
-    recorded = _published_release(step)
-    if trial is None:
-        return recorded
-    found = end_index_trial(trial)
-    return replace(recorded, checks={**recorded.checks, INDEX_INSTALLS.name: found})
-
-
-def _published_release(step: Step) -> Recorded:
     release = step.release
     if release.channel is Channel.TEST:
         step.say(f"a test release has no {step.project.page.host} release")

@@ -10,6 +10,7 @@ from release_assets.nodes.metadata import described
 from release_assets.nodes.node import Node, Recorded
 from release_assets.nodes.step import Step
 from release_assets.nodes.summary import Summary, summarize, summary_sections, summary_text
+from release_assets.nodes.trial import INDEX_INSTALLS, INSTALLED, index_trial
 from release_assets.project import Project
 from release_assets.rules.tags import channel_of
 
@@ -31,11 +32,16 @@ def summary_node(project: Project) -> Node:
             needs=[],
             again="it shows the release as it is at that moment.",
         ),
+        checks=[INDEX_INSTALLS] if project.package.trial.from_index else [],
     )
 
 
 def summary(step: Step) -> Recorded:
-    """Collect what Dagster and the registry have of the release, and show it on one page."""
+    """Collect what Dagster and the registry have of the release, and show it on one page.
+
+    The release is whole by now: nobody waits while it is installed from its index.
+    """
+    installed = index_trial(step) if step.project.package.trial.from_index else None
     channel = channel_of(step.tag.kind, step.tag.version)
     found = summarize(step.project, step.tag.name, step.tag.version, channel, step.context.instance)
     sections = summary_sections(found)
@@ -54,7 +60,9 @@ def summary(step: Step) -> Recorded:
             "version": str(step.tag.version),
             **({"holds": _holds(found)} if step.project.image is not None else {}),
             "warnings": len(found.warnings),
+            **({INSTALLED: installed.words} if installed is not None and installed.state == "ok" else {}),
         },
+        checks={INDEX_INSTALLS.name: installed} if installed is not None else {},
     )
 
 

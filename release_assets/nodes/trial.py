@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -25,6 +26,7 @@ from release_assets.nodes.package_build import declared_python
 from release_assets.nodes.release_check import Declared, Found
 from release_assets.nodes.step import Step
 from release_assets.project import PackageIndex
+from release_assets.rules.tags import channel_of
 from release_assets.rules.warehouse import is_warehouse
 from release_assets.text import printable, redact
 
@@ -38,7 +40,8 @@ INDEX_INSTALLS = Declared(
     "pip's users can install the release from the package index and import it. It blocks nothing.",
     blocks=False,
 )
-WAIT_SECONDS = 30.0  # for the trial from the index, when GitHub's release is public
+WAIT_SECONDS = 30.0  # for the trial from the index, after everything is public
+INSTALLED = "installed"  # metadata of the summary: what that trial did
 
 
 @dataclass(frozen=True)
@@ -90,23 +93,38 @@ def installs(kept: Distribution) -> Found:
     return Found("warning", f"{kept.filename} was kept without a trial", "Install it by hand to be sure.")
 
 
-def start_index_trial(step: Step, name: str) -> Future[Tried] | None:
-    """Start the trial of the published release; None where the project wants none."""
-    if not step.project.package.trial.from_index:
-        return None
-    index = step.project.index_for(step.release.channel)
-    return alongside(_try, _trying(step, name, None, _trial_index(index)))
+def index_trial(step: Step, *, seconds: float = WAIT_SECONDS) -> Found:
+    """Install the published release from its index and return what was found, within so many seconds.
 
-
-def end_index_trial(started: Future[Tried], *, seconds: float = WAIT_SECONDS) -> Found:
-    """Return what the trial from the index found; it is waited for `seconds` at most."""
+    What succeeded once is not tried again, by a rebuild for instance: the index never serves other bytes.
+    """
+    if before := _installed_before(step):
+        return Found("ok", before)
+    index = step.project.index_for(channel_of(step.tag.kind, step.tag.version))
     try:
-        tried = started.result(seconds)
+        with step.stage("trial"):
+            started = alongside(_try, _trying(step, step.package_name, None, _trial_index(index)))
+            tried = started.result(seconds)
     except TimeoutError:
         return Found("warning", f"the installation from the package index took longer than {seconds:.0f} s")
+    except ReleaseError as error:  # nothing tells the package's name, or the tag is gone
+        return Found("warning", error.problem, error.remedy)
     if tried.error is None:
         return Found("ok", tried.words)
     return Found("warning", tried.error.problem, "The release is public: correct it in a new version.")
+
+
+def _installed_before(step: Step) -> str | None:
+    """Return what the trial of an earlier summary did, None where none succeeded."""
+    records = step.context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey([step.project.project, "summary"]),
+            asset_partitions=[step.context.partition_key],
+        ),
+        limit=1,
+    ).records
+    found = records[0].asset_materialization.metadata.get(INSTALLED) if records else None
+    return str(found.value) if found is not None else None
 
 
 def _try(trying: Trying) -> Tried:

@@ -131,7 +131,8 @@ def test_the_summary_is_the_whole_release_and_names_both_runs(sandbox: Sandbox, 
         run.run_id
         for run in dagster.instance.get_runs(dg.RunsFilter(tags={"release_assets/version": "4.0.0"}))
     }
-    assert summary["seconds/total"] < 0.3
+    assert summary["seconds/total"] - summary["seconds/trial"] < 0.3
+    assert "imported" in summary["installed"]
 
 
 @pytest.mark.parametrize(

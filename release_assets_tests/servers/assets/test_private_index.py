@@ -13,7 +13,7 @@ from release_assets_tests.maintainer import BUILD, Maintainer, NewMaintainer, St
 from release_assets_tests.private_index import PUBLISHER, READER, PrivateIndex, private_index
 from tools.sandbox.package_index import PackageIndexes
 
-HALF = (*BUILD, "pypi_publication", "github_release")
+HALF = (*BUILD, "pypi_publication", "github_release", "summary")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_private_index_is_released_to(
     outcome = maintainer.materialize("v1.2.3", *HALF)
     assert outcome.success
     assert outcome.metadata("pypi_publication")["uploaded"] == 2
-    passed, words = outcome.checked["github_release/installs_from_index"]
+    passed, words = outcome.checked["summary/installs_from_index"]
     assert passed, words
     shown = "\n".join([outcome.said, *map(repr, outcome.events)])
     assert not [secret for _, secret in (PUBLISHER, READER) if secret in shown]

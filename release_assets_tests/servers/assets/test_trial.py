@@ -11,7 +11,7 @@ from release_assets.nodes.metadata import rows_of
 from release_assets.process import environment, run
 from release_assets_tests.maintainer import BUILD, PYPROJECT, Maintainer, NewMaintainer, Stands
 
-HALF = (*BUILD, "pypi_publication", "github_release")
+HALF = (*BUILD, "pypi_publication", "github_release", "summary")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_release_is_tried_before_and_after_its_upload(maintainer: Maintainer) 
         assert outcome.metadata(node)["seconds/trial"] > 0
         rows = rows_of(outcome.metadata(node), "build_environment")
         assert rows == [{"package": "flit-core", "version": "3.12.0"}]
-    passed, words = outcome.checked["github_release/installs_from_index"]
+    passed, words = outcome.checked["summary/installs_from_index"]
     assert passed, words
     assert words.startswith(f"{name} 1.2.3 from {maintainer.simple_url} was installed")
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_imported_is_not_uploaded(maintainer: Maintainer) -> None
     again = maintainer.materialize("v1.2.3", *HALF)
     assert again.success
     assert again.checked["sdist/installs"][0] is False
-    passed, words = again.checked["github_release/installs_from_index"]
+    passed, words = again.checked["summary/installs_from_index"]
     assert (passed, "No module named 'no_such_module'" in words) == (False, True)
     assert "The release is public: correct it in a new version." in words
 
