@@ -32,10 +32,15 @@ class Dagster:
         return list(self.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": tag}, job_name=job)))
 
     def wait_for(self, tag: str, nodes: Iterable[str], since: float = 0.0) -> None:
-        """Return when the partition has every node, materialized after `since`; fail if a run does."""
+        """Return when the partition has every node, materialized after `since`; fail if a run does.
+
+        With the summary, the last node, its run has ended, too: a daemon that ends takes its runs along.
+        """
         deadline = time.monotonic() + RELEASED_SECONDS
         nodes = list(nodes)
-        while missing := [node for node in nodes if self.time_of(tag, node) <= since]:
+        while (missing := [node for node in nodes if self.time_of(tag, node) <= since]) or (
+            "summary" in nodes and not all(run.is_finished for run in self.runs(tag))
+        ):
             failed = [run for run in self.runs(tag) if run.status is dg.DagsterRunStatus.FAILURE]
             assert not failed, "\n".join(self.errors(run) for run in failed)
             assert time.monotonic() < deadline, (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from release_assets.destinations import http
-from release_assets.destinations.registry import client as registry_module
+from release_assets.destinations.registry import connection as registry_module
 from release_assets_tests.maintainer import Maintainer, NewMaintainer, Stands
 from tools.sandbox.engine import Engine
 
