@@ -1,9 +1,9 @@
 """Begin a release's images while its package is published: their nodes join what BuildKit is building.
 
-BuildKit does equal steps of two builds at the same time once, also where the first one is ended. Where the
-Dockerfile takes the package from the context `dist`, an image can be begun as soon as the files exist, before
-the package index serves them. Nothing is pushed, and a build that fails here fails again in its node, which
-says why.
+BuildKit runs a step that two builds share only once, even if the first build is ended meanwhile. Where the
+Dockerfile copies the package from the context `dist`, an image can be begun as soon as the files exist: the
+package index need not serve them yet. Nothing is pushed, and a build that fails here fails again in its node,
+which shows why.
 """
 
 from __future__ import annotations
@@ -68,10 +68,12 @@ def _may_begin(step: Step, image: Image) -> bool:
 
 def _build(step: Step, image: Image) -> None:
     """Build the images in this process, a child of the run's worker, and end it."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(number, lambda *_: sys.exit())  # what is open is closed, and directories are removed
-    signal.alarm(AHEAD_SECONDS)
     try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(
+                number, lambda *_: sys.exit()
+            )  # what is open is closed, and directories are removed
+        signal.alarm(AHEAD_SECONDS)
         # The worker's own output belongs to the node that publishes.
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
